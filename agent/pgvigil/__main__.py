@@ -1,0 +1,5 @@
+"""Run `python -m pgvigil`."""
+
+from pgvigil.cli import main
+
+main()
