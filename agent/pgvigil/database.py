@@ -1,0 +1,214 @@
+"""The only module that imports psycopg: connections, and one function for each thing asked of the database."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from dataclasses import asdict, fields
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import class_row, dict_row
+
+from pgvigil.errors import ConfigError, DatabaseError, DatabaseUnavailableError, SchemaError
+from pgvigil.model import CpuLog, DiskLog, Inventory, Mail, MemoryLog, NetworkLog, Sample
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+
+Connection = psycopg.Connection[Any]
+
+# Nothing waits for ever: a server that hangs or a cable that was cut is noticed within seconds.
+_TIMEOUTS = {
+    "connect_timeout": "5",
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "15000",
+}
+_SQL_TYPES = {"str": "text", "float": "real", "int": "bigint"}
+
+
+def _insert_statement(table: str, row: type) -> str:
+    """Write the INSERT of a log table: one array per column, so that the text and its plan stay the same."""
+    names = [field.name for field in fields(row)]
+    arrays = [f"%s::{_SQL_TYPES[str(field.type).split(' ')[0]]}[]" for field in fields(row)]
+    return (
+        f"insert into pgvigil.{table} (host_id, created_at, {', '.join(names)}) "  # noqa: S608 - our own names
+        f"select %s, %s, * from unnest({', '.join(arrays)}) on conflict do nothing"
+    )
+
+
+_INSERTS = {
+    "cpu": _insert_statement("cpu_log", CpuLog),
+    "memory": _insert_statement("memory_log", MemoryLog),
+    "disk": _insert_statement("disk_log", DiskLog),
+    "network": _insert_statement("network_log", NetworkLog),
+}
+
+
+@contextmanager
+def translated_errors() -> Iterator[None]:
+    """Turn the driver's errors into ours: the message PostgreSQL gave, and what to do."""
+    try:
+        yield
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise DatabaseError(_text(error), "Grant the login its group role, e.g. pgvigil_agent") from error
+    except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedFunction, psycopg.errors.InvalidSchemaName) as error:
+        raise SchemaError(_text(error), "Bring the schema up to date: pgvigil db migrate") from error
+    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        raise DatabaseUnavailableError(_text(error), error.diag.message_hint or "Is PostgreSQL running?") from error
+    except psycopg.Error as error:
+        raise DatabaseError(_text(error), error.diag.message_hint or "") from error
+
+
+def _text(error: psycopg.Error) -> str:
+    """Return the first line of what PostgreSQL said, without the driver's decoration."""
+    return error.diag.message_primary or str(error).strip().split("\n", maxsplit=1)[0]
+
+
+def connect(dsn: str, *, application_name: str, statement_timeout_seconds: float = 0) -> Connection:
+    """Connect in autocommit mode; what the dsn leaves open comes from libpq's own variables.
+
+    Raises:
+        ConfigError: the dsn cannot be read.
+        DatabaseUnavailableError: nobody answers, or the server is starting or stopping.
+        DatabaseError: the server refuses this login or database.
+    """
+    try:
+        given = conninfo_to_dict(dsn)
+    except psycopg.ProgrammingError as error:
+        message = f"cannot read the connection string: {str(error).strip()}"
+        raise ConfigError(message, "Use host=db1 dbname=pgvigil user=agent, or postgresql://agent@db1/pgvigil") from error
+    options = {"application_name": application_name, **_TIMEOUTS, **given}
+    if statement_timeout_seconds:
+        timeout = f"-c statement_timeout={round(statement_timeout_seconds * 1000)}"
+        options["options"] = f"{given.get('options') or ''} {timeout}".strip()
+    try:
+        return psycopg.connect("", autocommit=True, **options)
+    except psycopg.Error as error:
+        raise _connection_error(error, given) from error
+
+
+def _connection_error(error: psycopg.Error, given: dict[str, Any]) -> DatabaseError:
+    """Say where the connection was to lead, why it failed, and what to check."""
+    reason = [line.strip() for line in str(error).splitlines() if line.strip()][-1]
+    reason = reason.rsplit("FATAL:", maxsplit=1)[-1].strip()
+    where = " ".join(f"{key}={given[key]}" for key in ("host", "port", "dbname", "user") if given.get(key))
+    message = f"cannot connect to PostgreSQL at {where or 'the default place'!r}: {reason}"
+    if "password" in reason or "authentication" in reason:
+        return DatabaseError(message, "Check the user, and the password in PGPASSFILE or ~/.pgpass")
+    if "does not exist" in reason:
+        return DatabaseError(message, "Check --dsn (PGVIGIL_DSN), or create what is missing")
+    return DatabaseUnavailableError(message, "Check --dsn (PGVIGIL_DSN), and that the server runs and can be reached")
+
+
+def register_host(connection: Connection, host_name: str, interval_seconds: float, version: str) -> int:
+    """Make this host known and return its host_id."""
+    with translated_errors():
+        row = connection.execute(
+            "select pgvigil.register_host(%s, make_interval(secs => %s), %s)", (host_name, interval_seconds, version)
+        ).fetchone()
+    assert row is not None  # noqa: S101 - a function always returns a row
+    return int(row[0])
+
+
+def write_sample(connection: Connection, host_id: int, sample: Sample, inventory: Inventory | None = None) -> None:
+    """Store a sample, and the inventory if one is given: one transaction, one round trip.
+
+    In autocommit mode the statements between two syncs of a pipeline are one implicit transaction, so nothing but the
+    INSERTs travels. A sample that is already there changes nothing.
+    """
+    with translated_errors(), connection.pipeline(), connection.cursor() as cursor:
+        if inventory is not None:
+            cursor.execute("select pgvigil.record_inventory(%s, %s)", (host_id, json.dumps(asdict(inventory))))
+        for name, statement in _INSERTS.items():
+            rows: Sequence[Any] = getattr(sample, name)
+            if rows:
+                columns = [[getattr(row, field.name) for row in rows] for field in fields(rows[0])]
+                cursor.execute(statement, (host_id, sample.taken_at, *columns), prepare=True)
+
+
+def listen(connection: Connection) -> None:
+    """Ask to be woken when mails are written. The connection serves this purpose only."""
+    with translated_errors():
+        connection.execute("listen pgvigil_mail")
+
+
+def wait_for_bell(connection: Connection, timeout_seconds: float) -> bool:
+    """Wait until the doorbell rings (True) or the time is over (False)."""
+    with translated_errors():
+        return any(True for _ in connection.notifies(timeout=timeout_seconds, stop_after=1))
+
+
+def claim_mails(connection: Connection, mailer: str, limit: int) -> list[Mail]:
+    """Take up to so many due mails in hand; the lease is over after the setting mail_lease."""
+    with translated_errors(), connection.cursor(row_factory=class_row(Mail)) as cursor:
+        return cursor.execute(
+            "select * from pgvigil.claim_mail(%s, %s, clock_timestamp())", (mailer, limit)
+        ).fetchall()
+
+
+def mark_mail_sent(connection: Connection, mail: Mail, message_id: str) -> None:
+    """Note that the SMTP server accepted the mail."""
+    with translated_errors():
+        connection.execute(
+            "select pgvigil.mark_mail_sent(%s, %s, %s, clock_timestamp())", (mail.host_id, mail.mail_id, message_id)
+        )
+
+
+def mark_mail_failed(connection: Connection, mail: Mail, reason: str, *, permanent: bool) -> datetime | None:
+    """Note why the mail was not accepted; return when it is tried again, None if it is given up."""
+    with translated_errors():
+        row = connection.execute(
+            "select pgvigil.mark_mail_failed(%s, %s, %s, %s, clock_timestamp())",
+            (mail.host_id, mail.mail_id, reason, permanent),
+        ).fetchone()
+    return row[0] if row else None
+
+
+def seconds_until_next_mail(connection: Connection) -> float | None:
+    """Return how long no mail is due, None if none waits."""
+    with translated_errors():
+        row = connection.execute("select pgvigil.next_mail_due(clock_timestamp())").fetchone()
+    return None if row is None or row[0] is None else float(row[0])
+
+
+def tick(connection: Connection) -> bool:
+    """Have the upkeep done that is due; False if another mailer is at it."""
+    with translated_errors():
+        row = connection.execute("select pgvigil.tick(clock_timestamp())").fetchone()
+    return bool(row and row[0])
+
+
+def fetch(connection: Connection, query: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
+    """Run a query of a view and return its rows as dicts."""
+    with translated_errors(), connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(query.encode(), parameters or None).fetchall()
+
+
+@contextmanager
+def transaction(connection: Connection) -> Iterator[None]:
+    """Run the body in one transaction."""
+    with translated_errors(), connection.transaction():
+        yield
+
+
+def run_script(connection: Connection, name: str, script: str) -> None:
+    """Run a whole SQL file; an error names the file and the line.
+
+    Raises:
+        SchemaError: the file does not run.
+    """
+    try:
+        connection.execute(script.encode())
+    except (psycopg.OperationalError, psycopg.InterfaceError):
+        raise
+    except psycopg.Error as error:
+        position = int(error.diag.statement_position or 0)
+        line = script.count("\n", 0, position) + 1 if position else None
+        where = f"{name}:{line}" if line else name
+        message = f"{where}: {_text(error)}"
+        raise SchemaError(message, error.diag.message_hint or "Nothing was changed") from error

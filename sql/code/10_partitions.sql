@@ -1,0 +1,102 @@
+-- Daily partitions of the log tables: made days ahead, dropped when older than log_table.retention.
+-- Called by the migration runner and by tick(). Locks: attaching takes SHARE UPDATE EXCLUSIVE on the parent, which
+-- stops neither inserts nor reads; dropping takes ACCESS EXCLUSIVE and gives up rather than wait for it.
+
+create or replace function pgvigil.setting(p_setting text)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+    v_value text;
+begin
+    select s.value into v_value from pgvigil.setting as s where s.setting = p_setting;
+    if not found then
+        raise exception 'there is no setting %', p_setting
+            using hint = 'select setting, description from pgvigil.setting;';
+    end if;
+    return v_value;
+end
+$$;
+comment on function pgvigil.setting(text) is 'Value of a setting; raises an error if there is no such setting.';
+
+
+create or replace function pgvigil.ensure_partitions(p_as_of timestamptz)
+returns integer
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+    v_today timestamp := date_trunc('day', p_as_of at time zone 'UTC');
+    v_day timestamp;
+    v_table text;
+    v_partition text;
+    v_made integer := 0;
+begin
+    for v_table, v_day in
+        select t.log_table, d.day
+        from pgvigil.log_table as t
+        cross join generate_series(
+            -- yesterday too: a spool that is replayed after midnight, a clock that is behind
+            v_today - interval '1 day',
+            v_today + pgvigil.setting('partition_days_ahead')::integer * interval '1 day',
+            interval '1 day'
+        ) as d (day)
+        order by t.log_table, d.day
+    loop
+        v_partition := format('%s_%s', v_table, to_char(v_day, 'YYYYMMDD'));
+        continue when to_regclass(format('pgvigil_partition.%I', v_partition)) is not null;
+        -- create and attach: "create .. partition of" would lock out every insert
+        execute format(
+            'create table pgvigil_partition.%I (like pgvigil.%I including defaults including constraints)',
+            v_partition, v_table
+        );
+        execute format(
+            'alter table pgvigil.%I attach partition pgvigil_partition.%I for values from (%L) to (%L)',
+            v_table, v_partition, v_day at time zone 'UTC', (v_day + interval '1 day') at time zone 'UTC'
+        );
+        v_made := v_made + 1;
+    end loop;
+    return v_made;
+end
+$$;
+comment on function pgvigil.ensure_partitions(timestamptz) is 'Makes the missing partitions from yesterday until partition_days_ahead; returns how many it made.';
+
+
+create or replace function pgvigil.drop_expired_partitions(p_as_of timestamptz)
+returns integer
+language plpgsql
+security definer
+set search_path = ''
+set lock_timeout = '50ms'
+as $$
+declare
+    v_table text;
+    v_partition text;
+    v_dropped integer := 0;
+begin
+    for v_table, v_partition in
+        select t.log_table, c.relname
+        from pgvigil.log_table as t
+        inner join pg_catalog.pg_class as p on p.oid = format('pgvigil.%I', t.log_table)::regclass
+        inner join pg_catalog.pg_inherits as i on i.inhparent = p.oid
+        inner join pg_catalog.pg_class as c on c.oid = i.inhrelid
+        where
+            to_date(right(c.relname, 8), 'YYYYMMDD') + 1
+            <= ((p_as_of - t.retention) at time zone 'UTC')::date
+        order by c.relname
+    loop
+        begin
+            execute format('drop table pgvigil_partition.%I', v_partition);
+            v_dropped := v_dropped + 1;
+        exception
+            -- Somebody reads the parent. To wait would make every insert wait behind us: the next tick tries again.
+            when lock_not_available then return v_dropped;
+        end;
+    end loop;
+    return v_dropped;
+end
+$$;
+comment on function pgvigil.drop_expired_partitions(timestamptz) is 'Drops the partitions that are older than the retention of their table; gives up without waiting where a reader holds one; returns how many it dropped.';

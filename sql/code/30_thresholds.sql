@@ -1,0 +1,193 @@
+-- Which rule judges what: the candidates of a series in order, the winner, and the gate derived from them.
+
+create or replace view pgvigil.resource as
+select c.host_id, 'cpu_log'::text as log_table, c.cpu_name as resource, c.is_deleted from pgvigil.cpu_info as c
+union all
+select m.host_id, 'memory_log', m.memory_name, m.is_deleted from pgvigil.memory_info as m
+union all
+select d.host_id, 'disk_log', d.disk_name, d.is_deleted from pgvigil.disk_info as d
+union all
+select n.host_id, 'network_log', n.network_interface, n.is_deleted from pgvigil.network_info as n;
+comment on view pgvigil.resource is 'Every CPU, memory, disk and interface of every host, by the log table that holds its samples.';
+comment on column pgvigil.resource.host_id is 'The host.';
+comment on column pgvigil.resource.log_table is 'The log table.';
+comment on column pgvigil.resource.resource is 'Its name there.';
+comment on column pgvigil.resource.is_deleted is 'Gone from the host.';
+
+
+create or replace function pgvigil.rank_thresholds(p_host_id integer, p_metric text, p_resource text)
+returns table (
+    threshold_id bigint,
+    rank bigint,
+    scope text,
+    mode text,
+    alert_limit pgvigil.alert_limit
+)
+language sql
+stable
+as $$
+    select
+        t.threshold_id,
+        row_number() over (
+            order by
+                case
+                    when t.host_name is not null and t.resource is not null then 1
+                    when t.host_name is not null then 2
+                    when t.host_group is not null and t.resource is not null then 3
+                    when t.host_group is not null then 4
+                    when t.resource is not null then 5
+                    else 6
+                end,
+                case t.managed_by when 'sql' then 1 when 'ansible' then 2 else 3 end,
+                -- of two patterns the longer says more; of two groups of a host the first by name
+                length(t.resource) desc,
+                t.host_group,
+                t.threshold_id
+        ),
+        concat_ws(
+            ', ',
+            coalesce('host ' || t.host_name, 'group ' || t.host_group, 'all hosts'),
+            'resource ' || t.resource,
+            t.managed_by
+        ),
+        t.mode,
+        (
+            m.direction,
+            t.warning,
+            t.critical,
+            coalesce(t.clear_band, 0.05 * abs(coalesce(t.warning, t.critical))),
+            t.hold,
+            h.sample_interval * pgvigil.setting('gap_intervals')::integer
+        )::pgvigil.alert_limit
+    from pgvigil.host as h
+    cross join pgvigil.metric as m
+    inner join pgvigil.threshold as t on t.metric = m.metric
+    where
+        h.host_id = p_host_id
+        and m.metric = p_metric
+        and (t.host_name is null or t.host_name = h.host_name)
+        and (t.host_group is null or t.host_group = any(h.groups))
+        and (t.resource is null or p_resource like t.resource)
+$$;
+comment on function pgvigil.rank_thresholds(integer, text, text) is 'The rules that could judge this series, the winner first (rank 1), each with its limits.';
+
+
+create or replace view pgvigil.effective_threshold as
+select
+    h.host_name,
+    m.metric,
+    r.resource,
+    w.threshold_id,
+    w.scope,
+    w.mode,
+    (w.alert_limit).warning,
+    (w.alert_limit).critical,
+    (w.alert_limit).clear_band,
+    (w.alert_limit).hold,
+    m.direction,
+    m.unit,
+    h.host_id
+from pgvigil.host as h
+inner join pgvigil.resource as r on r.host_id = h.host_id and not r.is_deleted
+inner join pgvigil.metric as m on m.log_table = r.log_table
+cross join lateral (
+    select t.* from pgvigil.rank_thresholds(h.host_id, m.metric, r.resource) as t where t.rank = 1
+) as w
+where not h.is_deleted;
+comment on view pgvigil.effective_threshold is 'Which rule judges what: for every host, metric and resource the row of pgvigil.threshold that won, with its limits.';
+comment on column pgvigil.effective_threshold.host_name is 'The host.';
+comment on column pgvigil.effective_threshold.metric is 'What is judged.';
+comment on column pgvigil.effective_threshold.resource is 'On which CPU, memory, disk or interface.';
+comment on column pgvigil.effective_threshold.threshold_id is 'The rule that won.';
+comment on column pgvigil.effective_threshold.scope is 'Why it won: its scope, and who keeps it.';
+comment on column pgvigil.effective_threshold.mode is 'armed, shadow or off.';
+comment on column pgvigil.effective_threshold.warning is 'Limit of the warning.';
+comment on column pgvigil.effective_threshold.critical is 'Limit of the critical level.';
+comment on column pgvigil.effective_threshold.clear_band is 'How far the value must come back.';
+comment on column pgvigil.effective_threshold.hold is 'How long it must stay over the limit.';
+comment on column pgvigil.effective_threshold.direction is 'Whether a breach is above or below the limit.';
+comment on column pgvigil.effective_threshold.unit is 'Unit of the limits.';
+comment on column pgvigil.effective_threshold.host_id is 'Key of the host.';
+
+
+create or replace function pgvigil.refresh_gate(p_host_id integer default null)
+returns void
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+    -- Of two changes at once the second must see the first: its gate would forget it otherwise.
+    perform pg_advisory_xact_lock(hashtext('pgvigil.gate'));
+    insert into pgvigil.gate as g (host_id, log_table, above, below)
+    select
+        l.host_id,
+        l.log_table,
+        array_agg(l.above order by l.position),
+        array_agg(l.below order by l.position)
+    from (
+        select
+            h.host_id,
+            p.log_table,
+            p.position,
+            min(least(t.warning, t.critical)) filter (where m.direction = 'above') as above,
+            max(greatest(t.warning, t.critical)) filter (where m.direction = 'below') as below
+        from pgvigil.host as h
+        cross join (
+            select x.log_table, generate_series(1, max(x.position)) as position
+            from pgvigil.metric as x
+            group by x.log_table
+        ) as p
+        left join pgvigil.metric as m on m.log_table = p.log_table and m.position = p.position
+        left join pgvigil.threshold as t
+            on
+                t.metric = m.metric
+                and t.mode <> 'off'
+                and (t.host_name is null or t.host_name = h.host_name)
+                and (t.host_group is null or t.host_group = any(h.groups))
+        where p_host_id is null or h.host_id = p_host_id
+        group by h.host_id, p.log_table, p.position
+    ) as l
+    group by l.host_id, l.log_table
+    on conflict (host_id, log_table) do update
+        set above = excluded.above, below = excluded.below
+        where (g.above, g.below) is distinct from (excluded.above, excluded.below);
+end
+$$;
+comment on function pgvigil.refresh_gate(integer) is 'Derives the gate anew, of one host or of all.';
+
+
+create or replace function pgvigil.tg_threshold__refresh_gate()
+returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+    perform pgvigil.refresh_gate();
+    return null;
+end
+$$;
+comment on function pgvigil.tg_threshold__refresh_gate() is 'Trigger of pgvigil.threshold: a changed rule moves the gate.';
+
+create or replace trigger _500_refresh_gate
+after insert or update or delete or truncate on pgvigil.threshold
+for each statement execute function pgvigil.tg_threshold__refresh_gate();
+
+
+create or replace function pgvigil.tg_host__refresh_gate()
+returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+    perform pgvigil.refresh_gate(new.host_id);
+    return null;
+end
+$$;
+comment on function pgvigil.tg_host__refresh_gate() is 'Trigger of pgvigil.host: a new host, name or group moves its gate.';
+
+create or replace trigger _500_refresh_gate
+after insert or update of host_name, groups on pgvigil.host
+for each row execute function pgvigil.tg_host__refresh_gate();

@@ -1,0 +1,22 @@
+-- The only file that rings. The table is the truth, the bell only wakes a mailer: empty payload, once per statement that
+-- really wrote a mail. NOTIFY takes a lock of the whole instance at commit, so it never happens for a mere sample.
+
+create or replace function pgvigil.tg_mail__ring()
+returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+    if pgvigil.setting('doorbell')::boolean and exists (select from new_rows) then
+        perform pg_notify('pgvigil_mail', '');
+    end if;
+    return null;
+end
+$$;
+comment on function pgvigil.tg_mail__ring() is 'Trigger of pgvigil.mail: wakes the mailers at commit.';
+
+create or replace trigger _900_ring
+after insert on pgvigil.mail
+referencing new table as new_rows
+for each statement execute function pgvigil.tg_mail__ring();

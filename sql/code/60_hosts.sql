@@ -1,0 +1,91 @@
+-- What an agent calls besides inserting: it registers once per connection, and sends its inventory when that changed.
+
+create or replace function pgvigil.register_host(
+    p_host_name text, p_sample_interval interval, p_agent_version text, p_groups text [] default null
+)
+returns integer
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+    v_host_id integer;
+begin
+    select h.host_id into v_host_id
+    from pgvigil.host as h
+    where
+        h.host_name = p_host_name
+        and h.sample_interval = p_sample_interval
+        and h.agent_version = p_agent_version
+        and h.groups = coalesce(p_groups, h.groups)
+        and not h.is_deleted;
+    if found then
+        -- Nothing to write: a thousand agents that come back at once do not queue for the gate.
+        return v_host_id;
+    end if;
+
+    insert into pgvigil.host as h (host_name, sample_interval, agent_version, groups, last_seen_at)
+    values (p_host_name, p_sample_interval, p_agent_version, coalesce(p_groups, '{}'), statement_timestamp())
+    on conflict (host_name) do update
+        set
+            sample_interval = excluded.sample_interval,
+            agent_version = excluded.agent_version,
+            groups = coalesce(p_groups, h.groups),
+            is_deleted = false,
+            last_seen_at = excluded.last_seen_at,
+            updated_at = statement_timestamp()
+    returning h.host_id into v_host_id;
+    return v_host_id;
+end
+$$;
+comment on function pgvigil.register_host(text, interval, text, text []) is 'Makes the host known, or notes its new interval, version or groups; returns its host_id.';
+
+
+create or replace function pgvigil.record_inventory(p_host_id integer, p_inventory jsonb)
+returns void
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+    v_table record;
+begin
+    for v_table in
+        select
+            t.info_table,
+            t.resource_column,
+            replace(t.info_table, '_info', '') as key,
+            string_agg(quote_ident(c.attname), ', ' order by c.attnum) as columns,
+            string_agg(format('i.%I', c.attname), ', ' order by c.attnum) as values,
+            string_agg(format('%1$I = excluded.%1$I', c.attname), ', ' order by c.attnum) as assignments,
+            string_agg(format('t.%I', c.attname), ', ' order by c.attnum) as stored,
+            string_agg(format('excluded.%I', c.attname), ', ' order by c.attnum) as excluded
+        from pgvigil.log_table as t
+        inner join pg_catalog.pg_attribute as c on c.attrelid = format('pgvigil.%I', t.info_table)::regclass
+        where
+            c.attnum > 0
+            and not c.attisdropped
+            and c.attname not in ('id', 'host_id', 'is_deleted', 'created_at', 'updated_at')
+        group by t.info_table, t.resource_column
+    loop
+        execute format(
+            'insert into pgvigil.%1$I as t (host_id, %2$s)'
+            ' select $1, %3$s from jsonb_populate_recordset(null::pgvigil.%1$I, $2) as i'
+            ' on conflict (host_id, %4$I) do update set %5$s, is_deleted = false, updated_at = statement_timestamp()'
+            ' where t.is_deleted or (%6$s) is distinct from (%7$s)',
+            v_table.info_table, v_table.columns, v_table.values, v_table.resource_column, v_table.assignments,
+            v_table.stored, v_table.excluded
+        )
+        using p_host_id, coalesce(p_inventory -> v_table.key, '[]');
+        -- What vanished keeps its row and its history.
+        execute format(
+            'update pgvigil.%1$I as t set is_deleted = true, updated_at = statement_timestamp()'
+            ' where t.host_id = $1 and not t.is_deleted and not exists ('
+            ' select from jsonb_populate_recordset(null::pgvigil.%1$I, $2) as i where i.%2$I = t.%2$I)',
+            v_table.info_table, v_table.resource_column
+        )
+        using p_host_id, coalesce(p_inventory -> v_table.key, '[]');
+    end loop;
+end
+$$;
+comment on function pgvigil.record_inventory(integer, jsonb) is 'Brings the four *_info tables of a host up to date; what is not in the inventory any more is marked as deleted.';

@@ -1,0 +1,59 @@
+-- Who may do what. Everything is taken from everybody first, so that what stands here is all there is.
+
+revoke all on schema pgvigil, pgvigil_partition, dashboard from public;
+revoke all on all tables in schema pgvigil, pgvigil_partition, dashboard from public;
+revoke all on all functions in schema pgvigil, dashboard from public;
+revoke all on all tables in schema pgvigil, pgvigil_partition, dashboard
+from pgvigil_agent, pgvigil_mailer, pgvigil_operator, pgvigil_reader;
+revoke all on all functions in schema pgvigil, dashboard
+from pgvigil_agent, pgvigil_mailer, pgvigil_operator, pgvigil_reader;
+alter default privileges in schema pgvigil, dashboard revoke execute on functions from public;
+
+grant usage on schema pgvigil to pgvigil_agent, pgvigil_mailer, pgvigil_operator;
+grant usage on schema dashboard to pgvigil_operator, pgvigil_reader;
+
+-- The agent writes and never reads; updated_at and is_deleted are the server's.
+grant insert (
+    created_at, host_id, cpu_name, cpu_usage, user_usage, system_usage, iowait_usage, steal_usage, load_1m
+) on pgvigil.cpu_log to pgvigil_agent;
+grant insert (
+    created_at, host_id, memory_name, memory_usage, used_bytes, available_bytes
+) on pgvigil.memory_log to pgvigil_agent;
+grant insert (
+    created_at, host_id, disk_name, disk_usage, inode_usage, io_usage, used_bytes, available_bytes,
+    read_bytes_per_second, write_bytes_per_second
+) on pgvigil.disk_log to pgvigil_agent;
+grant insert (
+    created_at, host_id, network_interface, received_bytes_per_second, sent_bytes_per_second, errors_per_second,
+    drops_per_second, link_usage
+) on pgvigil.network_log to pgvigil_agent;
+grant execute on function
+    pgvigil.register_host(text, interval, text, text []),
+    pgvigil.record_inventory(integer, jsonb)
+to pgvigil_agent;
+
+-- The mailer touches no table: it claims, marks and ticks.
+grant execute on function
+    pgvigil.claim_mail(text, integer, timestamptz),
+    pgvigil.mark_mail_sent(integer, bigint, text, timestamptz),
+    pgvigil.mark_mail_failed(integer, bigint, text, boolean, timestamptz),
+    pgvigil.next_mail_due(timestamptz),
+    pgvigil.tick(timestamptz)
+to pgvigil_mailer;
+
+-- The operator reads everything and edits what is made to be edited.
+grant select on all tables in schema pgvigil, dashboard to pgvigil_operator;
+grant insert, update, delete on pgvigil.threshold, pgvigil.recipient to pgvigil_operator;
+grant update (value) on pgvigil.setting to pgvigil_operator;
+grant update (retention) on pgvigil.log_table to pgvigil_operator;
+grant update (expected, groups, labels, is_deleted) on pgvigil.host to pgvigil_operator;
+grant execute on function
+    pgvigil.who_gets(text, text, text),
+    pgvigil.rank_thresholds(integer, text, text),
+    pgvigil.next_state(pgvigil.alert_state, pgvigil.alert_limit, timestamptz, double precision),
+    pgvigil.setting(text),
+    pgvigil.refuse(text, text, text)
+to pgvigil_operator;
+grant execute on all functions in schema dashboard to pgvigil_operator, pgvigil_reader;
+
+grant select on all tables in schema dashboard to pgvigil_reader;
