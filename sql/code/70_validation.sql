@@ -1,22 +1,6 @@
 -- The SQL prompt is a user interface: what people edit by hand is checked here, with messages that say what to do.
 -- Each refusal names a constraint, as a check would, so that programs can tell them apart.
 
-create or replace function pgvigil.refuse(p_constraint text, p_message text, p_hint text)
-returns void
-language plpgsql
-set search_path = ''
-as $$
-begin
-    raise exception using
-        errcode = 'check_violation',
-        constraint = p_constraint,
-        message = p_message,
-        hint = p_hint;
-end
-$$;
-comment on function pgvigil.refuse(text, text, text) is 'Raises a check violation with a name, a message and a hint.';
-
-
 create or replace function pgvigil.tg_threshold__validate()
 returns trigger
 language plpgsql
@@ -28,67 +12,59 @@ declare
 begin
     select m.* into v_metric from pgvigil.metric as m where m.metric = new.metric;
     if not found then
-        perform pgvigil.refuse(
-            'threshold_metric_exists',
-            format('there is no metric %L', new.metric),
-            'These can be judged: select metric, unit, title from pgvigil.metric order by 1;'
-        );
+        raise check_violation using
+            constraint = 'threshold_metric_exists',
+            message = format('there is no metric %L', new.metric),
+            hint = 'These can be judged: select metric, unit, title from pgvigil.metric order by 1;';
     end if;
 
     foreach v_number in array array[new.warning, new.critical, new.clear_band]
     loop
         if v_number in ('NaN', 'Infinity', '-Infinity') then
-            perform pgvigil.refuse(
-                'threshold_limits_are_finite',
-                format('%s is not a limit', v_number),
-                'Give a number, or null for no limit.'
-            );
+            raise check_violation using
+                constraint = 'threshold_limits_are_finite',
+                message = format('%s is not a limit', v_number),
+                hint = 'Give a number, or null for no limit.';
         end if;
     end loop;
 
     if new.mode <> 'off' and new.warning is null and new.critical is null then
-        perform pgvigil.refuse(
-            'threshold_has_a_limit',
-            'a rule needs warning or critical, or both',
-            'To exempt something from a wider rule, set mode = ''off''.'
-        );
+        raise check_violation using
+            constraint = 'threshold_has_a_limit',
+            message = 'a rule needs warning or critical, or both',
+            hint = 'To exempt something from a wider rule, set mode = ''off''.';
     end if;
 
     if v_metric.direction = 'above' and new.critical < new.warning then
-        perform pgvigil.refuse(
-            'threshold_critical_is_beyond_warning',
-            format('critical (%s) is below warning (%s), but %s is bad when it is high', new.critical, new.warning, new.metric),
-            format('Set critical to %s or more, or leave one of them null.', new.warning)
-        );
+        raise check_violation using
+            constraint = 'threshold_critical_is_beyond_warning',
+            message = format('critical (%s) is below warning (%s), but %s is bad when it is high', new.critical, new.warning, new.metric),
+            hint = format('Set critical to %s or more, or leave one of them null.', new.warning);
     elsif v_metric.direction = 'below' and new.critical > new.warning then
-        perform pgvigil.refuse(
-            'threshold_critical_is_beyond_warning',
-            format('critical (%s) is above warning (%s), but %s is bad when it is low', new.critical, new.warning, new.metric),
-            format('Set critical to %s or less, or leave one of them null.', new.warning)
-        );
+        raise check_violation using
+            constraint = 'threshold_critical_is_beyond_warning',
+            message = format('critical (%s) is above warning (%s), but %s is bad when it is low', new.critical, new.warning, new.metric),
+            hint = format('Set critical to %s or less, or leave one of them null.', new.warning);
     end if;
 
     if new.clear_band < 0 then
-        perform pgvigil.refuse(
-            'threshold_clear_band_is_not_negative',
-            format('clear_band is %s', new.clear_band),
-            'It is a distance: 0 or more, or null for 5 % of the limit.'
-        );
+        raise check_violation using
+            constraint = 'threshold_clear_band_is_not_negative',
+            message = format('clear_band is %s', new.clear_band),
+            hint = 'It is a distance: 0 or more, or null for 5 % of the limit.';
     end if;
     if v_metric.direction = 'above' and new.clear_band >= coalesce(new.warning, new.critical) then
-        perform pgvigil.refuse(
-            'threshold_can_clear',
-            format('with clear_band %s an alert at %s could never end', new.clear_band, coalesce(new.warning, new.critical)),
-            'Make clear_band smaller than the lowest limit, or null for 5 % of it.'
-        );
+        raise check_violation using
+            constraint = 'threshold_can_clear',
+            message = format('with clear_band %s an alert at %s could never end', new.clear_band, coalesce(new.warning, new.critical)),
+            hint = 'Make clear_band smaller than the lowest limit, or null for 5 % of it.';
     end if;
 
     if new.hold < interval '0' then
-        perform pgvigil.refuse(
-            'threshold_hold_is_not_negative',
-            format('hold is %s', new.hold),
-            'Give an interval such as ''5 minutes'', or ''0'' to mail at the first sample over the limit.'
-        );
+        raise check_violation using
+            constraint = 'threshold_hold_is_not_negative',
+            message = format('hold is %s', new.hold),
+            hint = 'Give an interval such as ''5 minutes'', or ''0'' to mail at the first sample over the limit.';
     end if;
 
     new.updated_at := now();
@@ -113,18 +89,16 @@ begin
         new.address !~ '^("[^"[:cntrl:]]+"|[^][@\s[:cntrl:]"(),:;<>\\]+)@[^][@\s[:cntrl:]"(),:;<>\\.]+(\.[^][@\s[:cntrl:]"(),:;<>\\.]+)*$'
         or length(new.address) > 254
     then
-        perform pgvigil.refuse(
-            'recipient_address_is_an_address',
-            format('%L is not a mail address', new.address),
-            'One address per row, without a name: somebody@example.org.'
-        );
+        raise check_violation using
+            constraint = 'recipient_address_is_an_address',
+            message = format('%L is not a mail address', new.address),
+            hint = 'One address per row, without a name: somebody@example.org.';
     end if;
     if not exists (select from pg_catalog.pg_timezone_names as z where z.name = new.time_zone) then
-        perform pgvigil.refuse(
-            'recipient_time_zone_exists',
-            format('there is no time zone %L', new.time_zone),
-            'Names such as ''Asia/Seoul'': select name from pg_timezone_names order by 1;'
-        );
+        raise check_violation using
+            constraint = 'recipient_time_zone_exists',
+            message = format('there is no time zone %L', new.time_zone),
+            hint = 'Names such as ''Asia/Seoul'': select name from pg_timezone_names order by 1;';
     end if;
     new.updated_at := now();
     return new;
@@ -144,9 +118,10 @@ set search_path = ''
 as $$
 begin
     if tg_op = 'UPDATE' and (new.setting, new.kind) is distinct from (old.setting, old.kind) then
-        perform pgvigil.refuse(
-            'setting_name_is_fixed', 'only the value of a setting can be changed', 'update pgvigil.setting set value = .. where setting = ..'
-        );
+        raise check_violation using
+            constraint = 'setting_name_is_fixed',
+            message = 'only the value of a setting can be changed',
+            hint = 'update pgvigil.setting set value = .. where setting = ..';
     end if;
     begin
         case new.kind
@@ -156,16 +131,16 @@ begin
             else null;
         end case;
     exception when data_exception then
-        perform pgvigil.refuse(
-            'setting_value_is_of_its_kind',
-            format('%s cannot be %L', new.setting, new.value),
-            format('It is of kind %s: %s', new.kind, new.description)
-        );
+        raise check_violation using
+            constraint = 'setting_value_is_of_its_kind',
+            message = format('%s cannot be %L', new.setting, new.value),
+            hint = format('It is of kind %s: %s', new.kind, new.description);
     end;
     if new.kind = 'integer' and new.value::integer < 1 or new.kind = 'interval' and new.value::interval <= interval '0' then
-        perform pgvigil.refuse(
-            'setting_value_is_positive', format('%s cannot be %L', new.setting, new.value), 'It must be more than 0.'
-        );
+        raise check_violation using
+            constraint = 'setting_value_is_positive',
+            message = format('%s cannot be %L', new.setting, new.value),
+            hint = 'It must be more than 0.';
     end if;
     return new;
 end

@@ -51,8 +51,7 @@ grant execute on function
     pgvigil.who_gets(text, text, text),
     pgvigil.rank_thresholds(integer, text, text),
     pgvigil.next_state(pgvigil.alert_state, pgvigil.alert_limit, timestamptz, double precision),
-    pgvigil.setting(text),
-    pgvigil.refuse(text, text, text)
+    pgvigil.setting(text)
 to pgvigil_operator;
 grant execute on all functions in schema dashboard to pgvigil_operator, pgvigil_reader;
 
