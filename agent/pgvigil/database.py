@@ -94,8 +94,8 @@ def connect(dsn: str, *, application_name: str, statement_timeout_seconds: float
 
 def _connection_error(error: psycopg.Error, given: dict[str, Any]) -> DatabaseError:
     """Say where the connection was to lead, why it failed, and what to check."""
-    reason = [line.strip() for line in str(error).splitlines() if line.strip()][-1]
-    reason = reason.rsplit("FATAL:", maxsplit=1)[-1].strip()
+    # The first line has the reason, behind where libpq tried; the others are its own hints.
+    reason = str(error).strip().split("\n", maxsplit=1)[0].rpartition("failed: ")[2].removeprefix("FATAL:").strip()
     where = " ".join(f"{key}={given[key]}" for key in ("host", "port", "dbname", "user") if given.get(key))
     message = f"cannot connect to PostgreSQL at {where or 'the default place'!r}: {reason}"
     if "password" in reason or "authentication" in reason:

@@ -1,7 +1,7 @@
 """The rows that travel: frozen, named after their tables, fields named after their columns. No I/O.
 
-A field's unit is in its name: `_usage` is percent (0 to 100), `_bytes` bytes, `_per_second` a rate between two
-readings. `None` means not known (for instance a rate before the second reading), never zero.
+A field's unit is in its name: `_usage` is percent (0 to 100), `_bytes` bytes, `_per_second` a rate between
+two readings. `None` means not known (for instance a rate before the second reading), never zero.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class MemoryInfo:
 
 @dataclass(frozen=True, slots=True)
 class DiskInfo:
-    """A mounted file system under its mount point, or a bare device under its own name (then mounted is None)."""
+    """A mounted file system under its mount point, or a bare device under its name (mounted is None)."""
 
     disk_name: str
     device: str

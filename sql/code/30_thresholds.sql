@@ -90,10 +90,8 @@ select
 from pgvigil.host as h
 inner join pgvigil.resource as r on r.host_id = h.host_id and not r.is_deleted
 inner join pgvigil.metric as m on m.log_table = r.log_table
-cross join lateral (
-    select t.* from pgvigil.rank_thresholds(h.host_id, m.metric, r.resource) as t where t.rank = 1
-) as w
-where not h.is_deleted;
+cross join pgvigil.rank_thresholds(h.host_id, m.metric, r.resource) as w
+where w.rank = 1 and not h.is_deleted;
 comment on view pgvigil.effective_threshold is 'Which rule judges what: for every host, metric and resource the row of pgvigil.threshold that won, with its limits.';
 comment on column pgvigil.effective_threshold.host_name is 'The host.';
 comment on column pgvigil.effective_threshold.metric is 'What is judged.';

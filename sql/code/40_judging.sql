@@ -198,7 +198,7 @@ $$;
 comment on function pgvigil.record_rule_error(text, pgvigil.reading, text) is 'Notes that judging failed, so that it can be mended: the sample is stored all the same.';
 
 
-create or replace function pgvigil.judge(p_log_table text, p_readings pgvigil.reading [])
+create or replace function pgvigil.judge(p_log_table text, p_readings pgvigil.reading[])
 returns void
 language plpgsql
 set search_path = ''
@@ -248,7 +248,7 @@ begin
     end loop;
 end
 $$;
-comment on function pgvigil.judge(text, pgvigil.reading []) is 'Judges what came through the gate, oldest first, each series by itself: one that fails does not stop the others.';
+comment on function pgvigil.judge(text, pgvigil.reading[]) is 'Judges what came through the gate, oldest first, each series by itself: one that fails does not stop the others.';
 
 
 create or replace function pgvigil.rebuild_judging()

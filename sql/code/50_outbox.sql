@@ -55,7 +55,7 @@ comment on function pgvigil.queue_mail(pgvigil.alert, text) is 'Writes the mails
 create or replace function pgvigil.recent_values(
     p_host_id integer, p_metric text, p_resource text, p_until timestamptz, p_span interval, p_buckets integer
 )
-returns double precision []
+returns double precision[]
 language plpgsql
 stable
 set search_path = ''
@@ -112,7 +112,7 @@ returns table (
     note text,
     time_zone text,
     language text,
-    history double precision []
+    history double precision[]
 )
 language sql
 security definer

@@ -1,7 +1,7 @@
 -- What an agent calls besides inserting: it registers once per connection, and sends its inventory when that changed.
 
 create or replace function pgvigil.register_host(
-    p_host_name text, p_sample_interval interval, p_agent_version text, p_groups text [] default null
+    p_host_name text, p_sample_interval interval, p_agent_version text, p_groups text[] default null
 )
 returns integer
 language plpgsql
@@ -38,7 +38,7 @@ begin
     return v_host_id;
 end
 $$;
-comment on function pgvigil.register_host(text, interval, text, text []) is 'Makes the host known, or notes its new interval, version or groups; returns its host_id.';
+comment on function pgvigil.register_host(text, interval, text, text[]) is 'Makes the host known, or notes its new interval, version or groups; returns its host_id.';
 
 
 create or replace function pgvigil.record_inventory(p_host_id integer, p_inventory jsonb)

@@ -69,7 +69,7 @@ comment on column dashboard.host_now.severity is 'The worst of them.';
 create function dashboard.sparkline(
     p_host_id integer, p_metric text, p_resource text, p_until timestamptz, p_span interval, p_buckets integer
 )
-returns double precision []
+returns double precision[]
 language sql
 stable
 security definer

@@ -28,17 +28,17 @@ grant insert (
     drops_per_second, link_usage
 ) on pgvigil.network_log to pgvigil_agent;
 grant execute on function
-    pgvigil.register_host(text, interval, text, text []),
-    pgvigil.record_inventory(integer, jsonb)
+pgvigil.register_host(text, interval, text, text[]),
+pgvigil.record_inventory(integer, jsonb)
 to pgvigil_agent;
 
 -- The mailer touches no table: it claims, marks and ticks.
 grant execute on function
-    pgvigil.claim_mail(text, integer, timestamptz),
-    pgvigil.mark_mail_sent(integer, bigint, text, timestamptz),
-    pgvigil.mark_mail_failed(integer, bigint, text, boolean, timestamptz),
-    pgvigil.next_mail_due(timestamptz),
-    pgvigil.tick(timestamptz)
+pgvigil.claim_mail(text, integer, timestamptz),
+pgvigil.mark_mail_sent(integer, bigint, text, timestamptz),
+pgvigil.mark_mail_failed(integer, bigint, text, boolean, timestamptz),
+pgvigil.next_mail_due(timestamptz),
+pgvigil.tick(timestamptz)
 to pgvigil_mailer;
 
 -- The operator reads everything and edits what is made to be edited.
@@ -48,10 +48,10 @@ grant update (value) on pgvigil.setting to pgvigil_operator;
 grant update (retention) on pgvigil.log_table to pgvigil_operator;
 grant update (expected, groups, labels, is_deleted) on pgvigil.host to pgvigil_operator;
 grant execute on function
-    pgvigil.who_gets(text, text, text),
-    pgvigil.rank_thresholds(integer, text, text),
-    pgvigil.next_state(pgvigil.alert_state, pgvigil.alert_limit, timestamptz, double precision),
-    pgvigil.setting(text)
+pgvigil.who_gets(text, text, text),
+pgvigil.rank_thresholds(integer, text, text),
+pgvigil.next_state(pgvigil.alert_state, pgvigil.alert_limit, timestamptz, double precision),
+pgvigil.setting(text)
 to pgvigil_operator;
 grant execute on all functions in schema dashboard to pgvigil_operator, pgvigil_reader;
 

@@ -74,8 +74,8 @@ comment on column pgvigil.threshold.updated_at is 'Last change.';
 create table pgvigil.gate (
     host_id integer not null,
     log_table text not null,
-    above double precision [] not null,
-    below double precision [] not null,
+    above double precision[] not null,
+    below double precision[] not null,
     constraint gate_pkey primary key (host_id, log_table),
     constraint gate_host_exists foreign key (host_id) references pgvigil.host on delete cascade
 );

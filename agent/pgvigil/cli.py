@@ -1,0 +1,238 @@
+"""The command line: parse, build settings, call one function, print. The only module that imports typer."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pgvigil import __version__
+from pgvigil.errors import ConfigError, PgvigilError
+
+app = typer.Typer(
+    help="Host monitoring that lives in your PostgreSQL: samples, threshold rules, alert mails.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+db = typer.Typer(help="The schema: bring it up to date, or see how it stands.", no_args_is_help=True)
+app.add_typer(db, name="db")
+
+Dsn = Annotated[
+    str,
+    typer.Option(envvar="PGVIGIL_DSN", help="libpq connection string; what it leaves open comes from PGHOST, PGPASSFILE .."),
+]
+LogLevel = Annotated[str, typer.Option(envvar="PGVIGIL_LOG_LEVEL", help="debug, info, warning or error.")]
+
+
+@app.command()
+def agent(
+    dsn: Dsn = "",
+    host_name: Annotated[str, typer.Option(envvar="PGVIGIL_HOST_NAME", help="Default: what the kernel says.")] = "",
+    interval: Annotated[str, typer.Option(envvar="PGVIGIL_INTERVAL", help="Time between two samples.")] = "10s",
+    per_core: Annotated[bool, typer.Option(envvar="PGVIGIL_PER_CORE", help="Sample each core too.")] = False,
+    mount_points_exclude: Annotated[
+        str | None, typer.Option(envvar="PGVIGIL_MOUNT_POINTS_EXCLUDE", help="Regular expression; instead of the default.")
+    ] = None,
+    fs_types_exclude: Annotated[
+        str | None, typer.Option(envvar="PGVIGIL_FS_TYPES_EXCLUDE", help="Regular expression; instead of the default.")
+    ] = None,
+    disk_device_exclude: Annotated[
+        str | None, typer.Option(envvar="PGVIGIL_DISK_DEVICE_EXCLUDE", help="Regular expression; instead of the default.")
+    ] = None,
+    net_device_exclude: Annotated[
+        str | None, typer.Option(envvar="PGVIGIL_NET_DEVICE_EXCLUDE", help="Regular expression; instead of the default.")
+    ] = None,
+    once: Annotated[bool, typer.Option("--once", help="Print one sample as JSON, without a database.")] = False,
+    log_level: LogLevel = "info",
+) -> None:
+    """Sample this host and store the samples.
+
+    Example: pgvigil agent --dsn "host=db1 dbname=pgvigil user=agent_web1"
+    """
+    from pgvigil import config
+    from pgvigil.collect import Collector, CollectOptions, host_name as kernel_host_name
+
+    _log_to_stderr(log_level)
+    filters = {
+        "mount_points_exclude": mount_points_exclude,
+        "fs_types_exclude": fs_types_exclude,
+        "disk_device_exclude": disk_device_exclude,
+        "net_device_exclude": net_device_exclude,
+    }
+    options = CollectOptions(per_core=per_core, **{name: text for name, text in filters.items() if text is not None})
+    name = config.check_host_name(host_name or kernel_host_name())
+    interval_seconds = config.parse_duration(interval)
+    if once:
+        _print_sample(Collector(options), name)
+        return
+    from pgvigil.sampling import run_agent
+
+    settings = config.AgentSettings(dsn=dsn, host_name=name, interval_seconds=interval_seconds)
+    run_agent(settings, Collector(options), _stop_on_signal())
+
+
+def _print_sample(collector: Any, host_name: str) -> None:
+    collector.prime()
+    time.sleep(1)  # rates are taken between two readings
+    sample = asdict(collector.sample(datetime.now(UTC)))
+    typer.echo(json.dumps({"host_name": host_name, **sample}, default=datetime.isoformat, indent=2, ensure_ascii=False))
+
+
+@app.command()
+def mailer(
+    smtp_sender: Annotated[
+        str, typer.Option(envvar="PGVIGIL_SMTP_SENDER", help="Address the mails come from, e.g. pgvigil@example.org.")
+    ],
+    dsn: Dsn = "",
+    smtp_host: Annotated[str, typer.Option(envvar="PGVIGIL_SMTP_HOST", help="SMTP server.")] = "localhost",
+    smtp_port: Annotated[int, typer.Option(envvar="PGVIGIL_SMTP_PORT", min=1, max=65535, help="Its port.")] = 25,
+    smtp_security: Annotated[
+        str, typer.Option(envvar="PGVIGIL_SMTP_SECURITY", help="none, starttls or tls; the port never decides.")
+    ] = "starttls",
+    smtp_username: Annotated[str | None, typer.Option(envvar="PGVIGIL_SMTP_USERNAME", help="Login, if it wants one.")] = None,
+    smtp_password_file: Annotated[
+        Path | None, typer.Option(envvar="PGVIGIL_SMTP_PASSWORD_FILE", help="File with the password in its first line.")
+    ] = None,
+    smtp_ca_file: Annotated[
+        Path | None, typer.Option(envvar="PGVIGIL_SMTP_CA_FILE", help="Certificates to trust instead of the system's.")
+    ] = None,
+    grafana_url: Annotated[
+        str | None, typer.Option(envvar="PGVIGIL_GRAFANA_URL", help="Where Grafana is, for the link in the mail.")
+    ] = None,
+    poll_interval: Annotated[
+        str, typer.Option(envvar="PGVIGIL_POLL_INTERVAL", help="How often to look for mails when no bell rings.")
+    ] = "5s",
+    log_level: LogLevel = "info",
+) -> None:
+    """Send the alert mails, and keep time for the database.
+
+    Example: pgvigil mailer --dsn "host=db1 dbname=pgvigil user=mailer" --smtp-host mail --smtp-sender pgvigil@example.org
+    """
+    from pgvigil import config
+    from pgvigil.mailing import run_mailer
+    from pgvigil.smtp import SmtpSettings
+
+    _log_to_stderr(log_level)
+    if smtp_security not in {"none", "starttls", "tls"}:
+        message = f"{smtp_security!r} is no way to secure SMTP"
+        raise ConfigError(message, "Give --smtp-security none, starttls or tls")
+    domain = smtp_sender.rpartition("@")[2].strip("<> ")
+    if not domain or "@" not in smtp_sender:
+        message = f"{smtp_sender!r} is no address that mails could come from"
+        raise ConfigError(message, "Give --smtp-sender (PGVIGIL_SMTP_SENDER) like pgvigil@example.org")
+    smtp = SmtpSettings(
+        host=smtp_host,
+        port=smtp_port,
+        security=smtp_security,  # type: ignore[arg-type] # just checked
+        sender=smtp_sender,
+        username=smtp_username,
+        password=config.read_secret(smtp_password_file, "--smtp-password-file"),
+        ca_file=str(smtp_ca_file) if smtp_ca_file else None,
+    )
+    settings = config.MailerSettings(
+        dsn=dsn,
+        mailer_name=f"{socket.gethostname()}/{os.getpid()}",
+        message_domain=domain,
+        grafana_url=grafana_url,
+        poll_seconds=config.parse_duration(poll_interval),
+    )
+    run_mailer(settings, smtp, _stop_on_signal())
+
+
+@app.command()
+def top(
+    dsn: Dsn = "",
+    refresh: Annotated[str, typer.Option(help="Time between two looks.")] = "2s",
+    once: Annotated[bool, typer.Option("--once", help="Look once, and end.")] = False,
+) -> None:
+    """Watch the fleet in this terminal: hosts, open alerts, last mails.
+
+    Example: pgvigil top --dsn "host=db1 dbname=pgvigil user=operator"
+    """
+    from pgvigil import config
+    from pgvigil.top import run_top
+
+    run_top(dsn, refresh_seconds=config.parse_duration(refresh), stop=_stop_on_signal(), once=once)
+
+
+@app.command(hidden=True)
+def demo(
+    seconds: Annotated[float | None, typer.Option("--for", help="End by itself after so many seconds.")] = None,
+    directory: Annotated[Path, typer.Option(help="Where the mails are left.")] = Path(".demo"),
+) -> None:
+    """Show all of it on this machine: an embedded PostgreSQL, real samples, a real breach, a real mail."""
+    from pgvigil.demo import run_demo
+
+    run_demo(directory, seconds, _stop_on_signal())
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(f"pgvigil {__version__}")
+
+
+@db.command("migrate")
+def db_migrate(dsn: Dsn = "") -> None:
+    """Bring the schema up to date: one transaction, and safe to run twice at once.
+
+    Example: pgvigil db migrate --dsn "host=db1 dbname=pgvigil user=pgvigil_owner"
+    """
+    from pgvigil.migrate import migrate
+
+    applied = migrate(dsn)
+    for name in applied:
+        typer.echo(f"{name}: applied")
+    typer.echo(f"schema is up to date ({len(applied)} applied)")
+
+
+@db.command("status")
+def db_status(dsn: Dsn = "") -> None:
+    """Show what is applied, pending or edited; exit status 4 unless all is applied.
+
+    Example: pgvigil db status --dsn "host=db1 dbname=pgvigil user=pgvigil_owner"
+    """
+    from pgvigil.migrate import status
+
+    steps = status(dsn)
+    for step in steps:
+        typer.echo(f"{step.name}: {step.state}{' ' + step.applied_at if step.applied_at else ''}")
+    if any(step.state != "applied" for step in steps):
+        raise typer.Exit(4)
+
+
+def _log_to_stderr(level: str) -> None:
+    if level.lower() not in {"debug", "info", "warning", "error"}:
+        message = f"{level!r} is no log level"
+        raise ConfigError(message, "Give --log-level debug, info, warning or error")
+    logging.basicConfig(level=level.upper(), stream=sys.stderr, format="%(levelname)s %(message)s")
+
+
+def _stop_on_signal() -> threading.Event:
+    """Return an event that SIGTERM and SIGINT set: every loop ends by it, in its own order."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+def main() -> None:
+    """Run the command line; an error of ours is one line and its own exit status, any other keeps its traceback."""
+    try:
+        app()
+    except PgvigilError as error:
+        typer.echo(f"pgvigil: {error}", err=True)
+        sys.exit(error.exit_status)

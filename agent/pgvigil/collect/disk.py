@@ -1,0 +1,221 @@
+"""Space and inodes of file systems, traffic of the devices below them and of disks without a mount."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, NamedTuple
+
+import psutil
+
+from pgvigil.collect.figures import per_second, percent, printable, whole_bytes
+from pgvigil.collect.mounts import Mount, find_bare_disks, find_kernel_name, parse_mounts, read_label
+from pgvigil.collect.options import excluded
+from pgvigil.model import DiskInfo, DiskLog
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from pgvigil.collect.options import CollectOptions
+
+NAME = "disk"
+_LAYOUT_MAX_AGE_SECONDS = 60.0
+_CONTAINER_ROOTS = {"aufs", "fuse.fuse-overlayfs", "overlay"}
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """A file system at its mount point, or (mount is None) a bare device of so many bytes."""
+
+    disk_name: str
+    device: str
+    kernel_name: str | None
+    mount: Mount | None
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Which disks there are, and what that was concluded from."""
+
+    at: float
+    table: bytes
+    devices: frozenset[str]
+    disks: tuple[Disk, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """Bytes and inodes of a file system; available is what a user other than root can still have."""
+
+    size: int
+    used: int
+    available: int
+    inodes: int
+    inodes_free: int
+
+
+class Counters(NamedTuple):
+    """What a block device counts; busy is the time with at least one request in flight."""
+
+    read_bytes: int
+    write_bytes: int
+    busy_milliseconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """All disks at one moment: space by disk name, counters by the device's kernel name."""
+
+    at: float
+    layout: Layout
+    space: Mapping[str, Space]
+    counters: Mapping[str, Counters]
+
+
+def read(options: CollectOptions, previous: Reading | None = None) -> Reading:
+    """Read space and counters; the layout once a minute or when the mount table or the devices changed."""
+    table = Path(options.mounts_file).read_bytes()
+    counters = _read_counters()
+    at = monotonic()
+    layout = previous.layout if previous else None
+    if (
+        layout is None
+        or layout.table != table
+        or layout.devices != counters.keys()
+        or at - layout.at > _LAYOUT_MAX_AGE_SECONDS
+    ):
+        devices = frozenset(counters)
+        layout = Layout(at, table, devices, _find_disks(options, parse_mounts(table), devices))
+    space = {
+        disk.disk_name: space
+        for disk in layout.disks
+        if disk.mount and (space := read_space(disk.mount.mount_point))
+    }
+    return Reading(at, layout, space, counters)
+
+
+def rows(reading: Reading, previous: Reading | None) -> tuple[DiskLog, ...]:
+    """Return every disk with its rates since the previous reading; one that vanished has no row."""
+    return tuple(
+        _row(disk, reading.space.get(disk.disk_name), _rates(disk.kernel_name, reading, previous))
+        for disk in reading.layout.disks
+        if disk.mount is None or disk.disk_name in reading.space
+    )
+
+
+def inventory(options: CollectOptions) -> tuple[DiskInfo, ...]:
+    """Return file systems and bare devices with their size."""
+    reading = read(options)
+    infos = (
+        DiskInfo(
+            disk_name=disk.disk_name,
+            device=disk.device,
+            file_system=disk.mount.fs_type if disk.mount else None,
+            mounted=disk.disk_name if disk.mount else None,
+            size=reading.space[disk.disk_name].size if disk.mount else disk.size,
+        )
+        for disk in reading.layout.disks
+        if disk.mount is None or disk.disk_name in reading.space
+    )
+    return tuple(sorted(infos, key=lambda info: info.disk_name))
+
+
+def read_space(mount_point: str) -> Space | None:
+    """Return the space of a file system, None where it vanished, may not be seen or has none to speak of."""
+    try:
+        found = os.statvfs(mount_point)
+    except OSError:
+        return None
+    if found.f_blocks == 0:
+        return None
+    return Space(
+        size=whole_bytes(found.f_blocks * found.f_frsize),
+        used=whole_bytes((found.f_blocks - found.f_bfree) * found.f_frsize),
+        available=whole_bytes(found.f_bavail * found.f_frsize),
+        inodes=found.f_files,
+        inodes_free=found.f_ffree,
+    )
+
+
+def _row(disk: Disk, space: Space | None, rates: tuple[float | None, float | None, float | None]) -> DiskLog:
+    read_rate, write_rate, io_usage = rates
+    return DiskLog(
+        disk_name=disk.disk_name,
+        # Not of the size: what is reserved for root belongs to nobody, so df leaves it out too.
+        disk_usage=percent(space.used, space.used + space.available) if space else None,
+        inode_usage=percent(space.inodes - space.inodes_free, space.inodes) if space else None,
+        io_usage=io_usage,
+        used_bytes=space.used if space else None,
+        available_bytes=space.available if space else None,
+        read_bytes_per_second=read_rate,
+        write_bytes_per_second=write_rate,
+    )
+
+
+def _rates(
+    kernel_name: str | None, reading: Reading, previous: Reading | None
+) -> tuple[float | None, float | None, float | None]:
+    """Return bytes read and written per second and percent of time busy, all None after a reset."""
+    now = reading.counters.get(kernel_name or "")
+    before = previous.counters.get(kernel_name or "") if previous else None
+    if previous is None or now is None or before is None:
+        return None, None, None
+    elapsed = reading.at - previous.at
+    deltas = Counters(*(new - old for new, old in zip(now, before, strict=True)))
+    if min(deltas) < 0:
+        return None, None, None
+    return (
+        per_second(deltas.read_bytes, elapsed),
+        per_second(deltas.write_bytes, elapsed),
+        percent(deltas.busy_milliseconds, 1000.0 * elapsed),
+    )
+
+
+def _read_counters() -> dict[str, Counters]:
+    try:
+        devices = psutil.disk_io_counters(perdisk=True, nowrap=False)
+    except (NotImplementedError, OSError):  # some sandboxes hide /proc/diskstats: space is still worth having
+        return {}
+    return {name: Counters(io.read_bytes, io.write_bytes, io.busy_time) for name, io in devices.items()}
+
+
+def _find_disks(
+    options: CollectOptions, mounts: tuple[Mount, ...], devices: frozenset[str]
+) -> tuple[Disk, ...]:
+    mounted = _find_mounted(options, mounts)
+    bare = find_bare_disks(mounts, (disk.kernel_name for disk in mounted if disk.kernel_name))
+    return mounted + tuple(
+        Disk(name, name, name, None, size)
+        for name, size in bare.items()
+        if name in devices and not excluded(options.disk_device_exclude, name)
+    )
+
+
+def _find_mounted(options: CollectOptions, mounts: Iterable[Mount]) -> tuple[Disk, ...]:
+    """Return one disk per device: bind mounts and subvolumes count once, at the shortest mount point."""
+    disks: dict[object, Disk] = {}
+    wanted = (mount for mount in mounts if _is_wanted(options, mount))
+    for mount in sorted(wanted, key=lambda mount: (len(mount.mount_point), mount.mount_point)):
+        try:
+            found = os.stat(mount.mount_point)  # noqa: PTH116 - one call for both answers, many times
+        except OSError:
+            continue
+        if not stat.S_ISDIR(found.st_mode):  # containers bind files such as /etc/resolv.conf
+            continue
+        kernel_name = find_kernel_name(found.st_dev, mount.source)
+        device = read_label(kernel_name) if kernel_name else mount.source.removeprefix("/dev/")
+        disk = Disk(printable(mount.mount_point), printable(device), kernel_name, mount)
+        disks.setdefault(kernel_name or (mount.source, found.st_dev), disk)
+    return tuple(disks.values())
+
+
+def _is_wanted(options: CollectOptions, mount: Mount) -> bool:
+    if excluded(options.mount_points_exclude, mount.mount_point):
+        return False
+    # The root of a container is an overlay; without it a container would have no disk at all.
+    is_container_root = mount.mount_point == "/" and mount.fs_type in _CONTAINER_ROOTS
+    return is_container_root or not excluded(options.fs_types_exclude, mount.fs_type)

@@ -1,0 +1,109 @@
+"""What is mounted where and which block devices are below it: the mount table and /sys, no psutil."""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+SYSFS = Path("/sys")
+_SECTOR_BYTES = 512  # the unit of /sys/block/*/size, whatever the device's own sectors are
+_OCTAL_ESCAPE = re.compile(rb"\\([0-3][0-7]{2})")
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """One line of the mount table; bytes that are no UTF-8 stay as surrogates, for the system calls."""
+
+    source: str
+    mount_point: str
+    fs_type: str
+
+
+def parse_mounts(table: bytes) -> tuple[Mount, ...]:
+    """Return the visible mounts: of several at one mount point the last lies on top."""
+    mounts: dict[str, Mount] = {}
+    for line in table.split(b"\n"):  # not splitlines(): the kernel does not escape a carriage return
+        if line.count(b" ") >= 2:  # noqa: PLR2004 - source, mount point, type
+            source, mount_point, fs_type = map(_unescape, line.split(b" ")[:3])
+            mounts[mount_point] = Mount(source, mount_point, fs_type)
+    return tuple(mounts.values())
+
+
+def find_kernel_name(st_dev: int, source: str, sysfs: Path = SYSFS) -> str | None:
+    """Return the block device below a mount point, None where there is none.
+
+    The device number is right where names are not (/dev/root, /dev/mapper, no /dev at all). Those of btrfs
+    and zfs are anonymous, with major 0, so there the source has to tell.
+    """
+    if os.major(st_dev):
+        with suppress(OSError):
+            return (sysfs / f"dev/block/{os.major(st_dev)}:{os.minor(st_dev)}").readlink().name
+    name = _source_name(source)
+    return name if name and (sysfs / "class/block" / name).exists() else None
+
+
+def read_label(kernel_name: str, sysfs: Path = SYSFS) -> str:
+    """Return the name people use: `vg0-root` for `dm-0`, any other as it is."""
+    try:
+        return (sysfs / "class/block" / kernel_name / "dm/name").read_text().strip() or kernel_name
+    except OSError:
+        return kernel_name
+
+
+def find_bare_disks(mounts: Iterable[Mount], mounted: Iterable[str], sysfs: Path = SYSFS) -> dict[str, int]:
+    """Return whole disks, with their bytes, from which nothing is mounted at any height.
+
+    `mounted` are kernel names known already. What has slaves (LVM, RAID, LUKS) is no disk, those are.
+    """
+    below: set[str] = set()
+    for name in {*mounted, *(_source_name(mount.source) for mount in mounts)} - {""}:
+        _add_with_devices_below(name, below, sysfs)
+    disks = {}
+    for name in sorted(_list(sysfs / "block")):
+        if name not in below and not _list(sysfs / "block" / name / "slaves"):
+            size = _read_size(sysfs / "block" / name)
+            if size > 0:  # an empty card reader, an unused nbd
+                disks[name] = size
+    return disks
+
+
+def _unescape(field: bytes) -> str:
+    if b"\\" in field:
+        field = _OCTAL_ESCAPE.sub(lambda escape: bytes((int(escape[1], 8),)), field)
+    return os.fsdecode(field)
+
+
+def _source_name(source: str) -> str:
+    return os.path.realpath(source).rpartition("/")[2] if source.startswith("/dev/") else ""
+
+
+def _add_with_devices_below(name: str, found: set[str], sysfs: Path) -> None:
+    if name in found:
+        return
+    found.add(name)
+    device = sysfs / "class/block" / name
+    if (device / "partition").exists():
+        _add_with_devices_below(device.resolve().parent.name, found, sysfs)
+    for slave in _list(device / "slaves"):
+        _add_with_devices_below(slave, found, sysfs)
+
+
+def _list(folder: Path) -> list[str]:
+    try:
+        return os.listdir(folder)  # noqa: PTH208 - names are wanted, not paths
+    except OSError:
+        return []
+
+
+def _read_size(device: Path) -> int:
+    try:
+        return int((device / "size").read_text()) * _SECTOR_BYTES
+    except (OSError, ValueError):
+        return 0

@@ -1,0 +1,77 @@
+"""Settings of the running parts, checked. The only module that reads the environment or a file of secrets."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pgvigil.errors import ConfigError
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSettings:
+    """What the agent needs to know besides what to measure."""
+
+    dsn: str = field(repr=False)
+    host_name: str
+    interval_seconds: float = 10.0
+    buffer_samples: int = 8640  # a day at ten seconds, about 30 MB
+
+
+@dataclass(frozen=True, slots=True)
+class MailerSettings:
+    """What the mailer needs to know besides its SMTP server."""
+
+    dsn: str = field(repr=False)
+    mailer_name: str
+    message_domain: str
+    grafana_url: str | None = None
+    poll_seconds: float = 5.0
+
+
+def parse_duration(text: str) -> float:
+    """Return the seconds of a duration such as `500ms`, `10s`, `5m`, `1h`, `1d`, or of a bare number.
+
+    Raises:
+        ConfigError: it is no duration, or not positive.
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?\s*", text)
+    seconds = float(match[1]) * _UNITS[match[2] or "s"] if match else 0.0
+    if not seconds:
+        message = f"{text!r} is no duration"
+        raise ConfigError(message, "Give a number with a unit: 500ms, 10s, 5m, 1h, 1d")
+    return seconds
+
+
+def read_secret(path: Path | None, option: str) -> str | None:
+    """Return the first line of a file of secrets, None if no file is given.
+
+    Raises:
+        ConfigError: it cannot be read, or is empty.
+    """
+    if path is None:
+        return None
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        message = f"cannot read the secret in {str(path)!r}: {error}"
+        raise ConfigError(message, f"Check {option}, and the owner and mode (0640) of the file") from error
+    if not lines or not lines[0]:
+        message = f"the secret in {str(path)!r} is empty"
+        raise ConfigError(message, f"Write it into the first line of the file, or leave {option} out")
+    return lines[0]
+
+
+def check_host_name(name: str) -> str:
+    """Return the name if it can name a host.
+
+    Raises:
+        ConfigError: it is empty, too long, or has blanks or control characters.
+    """
+    if not re.fullmatch(r"[^\s\x00-\x1f\x7f-\x9f]{1,253}", name):
+        message = f"{name!r} cannot be the name of a host"
+        raise ConfigError(message, "1 to 253 printable characters without blanks; see --host-name (PGVIGIL_HOST_NAME)")
+    return name

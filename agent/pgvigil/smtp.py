@@ -1,0 +1,195 @@
+"""Handing mails to a server, and saying what to do when that fails. The only module that imports smtplib."""
+
+from __future__ import annotations
+
+import smtplib
+import socket
+import ssl
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Literal, Self
+
+from pgvigil.errors import MailError
+from pgvigil.message import parse_recipient, parse_sender, serialize
+from pgvigil.wording import one_line, shorten
+
+if TYPE_CHECKING:
+    from email.message import EmailMessage
+
+_LOST = (smtplib.SMTPException, OSError, UnicodeError)  # UnicodeError: a host name that cannot be one
+_OK = 250
+_CLOSING = 421
+# These speak of this program's login, whatever command they answer: the mail itself is fine.
+_LOGIN_CODES = frozenset({530, 534, 535, 538})
+_PATIENCE_AFTER_DATA = 4  # a reply given up too early is a mail sent twice (RFC 1047)
+
+_CHECK_HOST = "Check --smtp-host and --smtp-port"
+_CHECK_TLS = "Check --smtp-security: port 465 mostly wants tls, 587 and 25 starttls"
+_CHECK_LOGIN = "Check --smtp-username and its password"
+_CHECK_SENDER = "Check --smtp-sender, and whether the server wants --smtp-username"
+_CHECK_RECIPIENT = "Correct the address in pgvigil.recipient"
+_CHECK_AUTHORITY = (
+    "Give the authority that signed it with --smtp-ca-file, and a name it holds with --smtp-host"
+)
+_TROUBLES = (  # the first that fits, so a subclass stands before its base
+    (ssl.SSLCertVerificationError, "the certificate of {where} is not valid: {why}", _CHECK_AUTHORITY),
+    (ssl.SSLError, "no TLS with {where}: {why}", _CHECK_TLS),
+    (smtplib.SMTPAuthenticationError, "{where} refused the login: {why}", _CHECK_LOGIN),
+    (smtplib.SMTPNotSupportedError, "{where} cannot do it: {why}", f"{_CHECK_TLS}. {_CHECK_LOGIN}"),
+    (smtplib.SMTPServerDisconnected, "{where} hung up: {why}", f"{_CHECK_HOST}. {_CHECK_TLS}"),
+    (smtplib.SMTPException, "{where} refused the session: {why}", f"{_CHECK_HOST}. {_CHECK_LOGIN}"),
+    (TimeoutError, "no answer from {where} in time", f"{_CHECK_HOST}, and the firewall. {_CHECK_TLS}"),
+    (socket.gaierror, "cannot find {where}: {why}", _CHECK_HOST),
+    (UnicodeError, "cannot find {where}: {why}", _CHECK_HOST),
+    (OSError, "cannot reach {where}: {why}", f"{_CHECK_HOST}, and that the server runs"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SmtpSettings:
+    """Where mail goes and as whom; the port never decides about TLS."""
+
+    host: str
+    port: int
+    security: Literal["none", "starttls", "tls"]
+    sender: str
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    timeout_seconds: float = 30
+    ca_file: str | None = None
+    local_hostname: str | None = None
+
+
+class SmtpClient:
+    """One connection for the mails of one drain, opened with the first."""
+
+    def __init__(self, settings: SmtpSettings) -> None:
+        """Take the settings; nothing is connected yet."""
+        self._settings = settings
+        self._where = f"{settings.host}:{settings.port}"
+        self._server: smtplib.SMTP | None = None
+
+    def __enter__(self) -> Self:
+        """Return the client."""
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        """Say good-bye, but not in the middle of a mail; a server that has gone already is no error."""
+        if self._server is not None and raised[0] is None:
+            with suppress(*_LOST):
+                self._server.quit()
+        self._drop()
+
+    def send(self, message: EmailMessage, recipient: str) -> None:
+        """Hand over one mail for one recipient, or raise MailError."""
+        sender, to = parse_sender(self._settings.sender).addr_spec, parse_recipient(recipient).addr_spec
+        payload = serialize(message, international=not (sender + to).isascii())
+        self._transmit(self._begin(sender, to), payload)
+
+    def _begin(self, sender: str, to: str) -> smtplib.SMTP:
+        """Name both parties, if need be on a second connection: before DATA nothing can be sent twice."""
+        if self._server is not None:
+            with suppress(*_LOST):
+                if self._server.sock:
+                    self._server.sock.settimeout(self._settings.timeout_seconds)
+                if self._server.rset()[0] == _OK:
+                    self._name_parties(self._server, sender, to)
+                    return self._server
+            self._drop()
+        try:
+            self._server = self._connect()
+            self._name_parties(self._server, sender, to)
+        except _LOST as exc:
+            self._drop()
+            raise self._explain(exc) from exc
+        return self._server
+
+    def _name_parties(self, server: smtplib.SMTP, sender: str, to: str) -> None:
+        odd = next((address for address in (to, sender) if not address.isascii()), None)
+        if odd and not server.has_extn("smtputf8"):
+            text = f"{self._where} does not take letters beyond ASCII before the @ of {odd} (no SMTPUTF8)"
+            raise MailError(text, "Use an ASCII address or another server", permanent=odd == to)
+        code, reply = server.mail(sender, ("SMTPUTF8",) if odd else ())
+        self._expect_ok(code, reply, f"the sender {sender}", _CHECK_SENDER, final=False)
+        code, reply = server.rcpt(to)
+        self._expect_ok(code, reply, f"the recipient {to}", _CHECK_RECIPIENT, final=True)
+
+    def _transmit(self, server: smtplib.SMTP, payload: bytes) -> None:
+        """Send the text; a lost reply leaves open whether it arrived, so it is not sent again here."""
+        if server.sock:
+            server.sock.settimeout(self._settings.timeout_seconds * _PATIENCE_AFTER_DATA)
+        reply: bytes | str
+        try:
+            code, reply = server.data(payload)
+        except smtplib.SMTPDataError as exc:
+            code, reply = max(exc.smtp_code, 400), exc.smtp_error  # 2xx here would not mean: taken
+        except _LOST as exc:
+            self._drop()
+            text = f"{self._where} did not confirm the mail, which may have arrived: {self._reason(exc)}"
+            raise MailError(text, "It is tried again later under the same Message-ID") from exc
+        self._expect_ok(code, reply, "the mail", _CHECK_SENDER, final=True)
+
+    def _expect_ok(self, code: int, reply: bytes | str, what: str, hint: str, *, final: bool) -> None:
+        if code // 100 == 2:  # noqa: PLR2004 - the class of a reply
+            return
+        if code == _CLOSING:
+            self._drop()
+        text = self._readable(code, reply)
+        if code in _LOGIN_CODES or "relay" in text.lower():  # relay access denied: says who, not to whom
+            hint, final = f"{_CHECK_LOGIN}. {_CHECK_SENDER}", False
+        message = f"{self._where} refused {what}: {text}"
+        raise MailError(message, hint, permanent=final and code >= 500)  # noqa: PLR2004
+
+    def _connect(self) -> smtplib.SMTP:
+        settings, context = self._settings, self._tls_context()
+        kind = partial(smtplib.SMTP_SSL, context=context) if settings.security == "tls" else smtplib.SMTP
+        server = kind(settings.host, settings.port, settings.local_hostname, timeout=settings.timeout_seconds)
+        try:
+            server.ehlo_or_helo_if_needed()
+            if settings.security == "starttls":
+                server.starttls(context=context)
+                server.ehlo_or_helo_if_needed()
+            if settings.username is not None:
+                self._log_in(server, settings.username, settings.password or "")
+        except BaseException:
+            server.close()
+            raise
+        return server
+
+    def _log_in(self, server: smtplib.SMTP, username: str, password: str) -> None:
+        try:
+            server.login(username, password)
+        except UnicodeEncodeError:  # it would quote a piece of the password
+            text = f"{self._where} takes ASCII only for a login"
+            raise MailError(text, _CHECK_LOGIN) from None
+
+    def _tls_context(self) -> ssl.SSLContext:
+        try:
+            return ssl.create_default_context(cafile=self._settings.ca_file)
+        except OSError as exc:
+            text = f"cannot read the authority in {self._settings.ca_file!r}: {self._reason(exc)}"
+            raise MailError(text, "Check --smtp-ca-file") from exc
+
+    def _explain(self, exc: BaseException) -> MailError:
+        if isinstance(exc, smtplib.SMTPServerDisconnected) and isinstance(exc.__context__, TimeoutError):
+            exc = exc.__context__
+        shape, hint = next((shape, hint) for kind, shape, hint in _TROUBLES if isinstance(exc, kind))
+        return MailError(shape.format(where=self._where, why=self._reason(exc)), hint)
+
+    def _reason(self, exc: BaseException) -> str:
+        if isinstance(exc, smtplib.SMTPResponseException):
+            return self._readable(exc.smtp_code, exc.smtp_error)
+        detail = getattr(exc, "verify_message", None) or getattr(exc, "strerror", None)
+        return one_line(str(detail or exc)).rstrip(".")
+
+    def _readable(self, code: int, reply: bytes | str) -> str:
+        said = reply if isinstance(reply, str) else reply.decode("utf-8", "replace")
+        if self._settings.password:  # some servers quote what they did not understand
+            said = said.replace(self._settings.password, "***")
+        return shorten(f"{code} {one_line(said)}", 300).rstrip(".")
+
+    def _drop(self) -> None:
+        server, self._server = self._server, None
+        if server is not None:
+            server.close()

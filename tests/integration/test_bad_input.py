@@ -1,0 +1,121 @@
+"""What people get wrong ends in one line that says what to do, and in an exit status of its own."""
+
+from __future__ import annotations
+
+import socket
+
+import psycopg
+import pytest
+
+from pgvigil.embedded import EmbeddedPostgres
+from pgvigil.migrate import migrate
+from support import run_pgvigil
+
+NOWHERE = "host=127.0.0.1 port=1 dbname=pgvigil"
+SENDER = ("--smtp-sender", "pgvigil@example.org")
+
+
+def check(result, exit_status, *words):
+    """Expect one line on stderr with these words, and no traceback."""
+    lines = result.stderr.strip().splitlines()
+    assert (exit_status, 1) == (result.returncode, len(lines)), result.stderr
+    for word in words:
+        assert word in lines[0]
+
+
+@pytest.mark.parametrize("command", [("db", "migrate"), ("db", "status"), ("top", "--once")])
+def test_dsn_that_leads_nowhere(command):
+    """The place, the reason and the option are named."""
+    check(run_pgvigil(*command, "--dsn", NOWHERE), 3, "host=127.0.0.1 port=1", "Connection refused", "--dsn")
+
+
+@pytest.mark.parametrize("command", [("agent",), ("mailer", *SENDER), ("db", "status")])
+def test_dsn_that_is_none(command):
+    """A connection string that cannot be read is a usage error."""
+    check(run_pgvigil(*command, "--dsn", "host=a nonsense"), 2, "cannot read the connection string", "host=db1")
+
+
+@pytest.fixture(scope="module")
+def guarded():
+    """Run a server that asks for passwords, on TCP."""
+    import shutil
+    import tempfile
+    from pathlib import Path
+
+    path = Path(tempfile.mkdtemp(prefix="pgvigil-", dir="/tmp"))  # noqa: S108 - short
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with EmbeddedPostgres(path, tcp_port=port) as postgres:
+        migrate(postgres.dsn())
+        with psycopg.connect(postgres.dsn(), autocommit=True) as connection:
+            connection.execute("create role agent_web1 login password 'right' in role pgvigil_agent")
+            connection.execute("create role nobody_special login password 'right'")
+        yield f"host=127.0.0.1 port={port} dbname=postgres"
+    shutil.rmtree(path)
+
+
+@pytest.mark.parametrize("command", [("agent",), ("mailer", *SENDER), ("top", "--once"), ("db", "status")])
+def test_wrong_password(guarded, command):
+    """The password is not shown, and where to mend it is."""
+    result = run_pgvigil(*command, "--dsn", f"{guarded} user=agent_web1 password=wrong-secret", "--log-level=error"
+                         ) if command[0] in {"agent", "mailer"} else run_pgvigil(
+        *command, "--dsn", f"{guarded} user=agent_web1 password=wrong-secret")  # fmt: skip
+    check(result, 3, "password authentication failed", "user=agent_web1", "PGPASSFILE")
+    assert "wrong-secret" not in result.stderr
+
+
+def test_login_without_its_group_role(guarded):
+    """A login that nobody granted anything is told what it lacks."""
+    result = run_pgvigil("agent", "--dsn", f"{guarded} user=nobody_special password=right", "--log-level=error")
+    check(result, 3, "permission denied", "pgvigil_agent")
+
+
+def test_unknown_option():
+    """typer's own message, which is a usage error."""
+    result = run_pgvigil("agent", "--intervall", "1s")
+    assert 2 == result.returncode
+    assert "--intervall" in result.stderr
+    assert "--interval" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("agent", "--interval", "soon"), ("'soon' is no duration", "10s")),
+        (("agent", "--host-name", "a b"), ("'a b' cannot be the name of a host", "--host-name")),
+        (("agent", "--net-device-exclude", "("), ("no regular expression", "default")),
+        (("agent", "--log-level", "loud"), ("'loud' is no log level", "debug")),
+        (("mailer", "--smtp-sender", "nobody"), ("'nobody' is no address", "--smtp-sender")),
+        (("mailer", *SENDER, "--smtp-security", "ssl"), ("'ssl' is no way", "starttls")),
+        (("mailer", *SENDER, "--smtp-password-file", "/nothing"), ("cannot read the secret", "--smtp-password-file")),
+    ],
+)
+def test_bad_option_value(arguments, words):
+    """The value is shown, and what would be right."""
+    check(run_pgvigil(*arguments), 2, *words)
+
+
+def test_schema_that_is_missing(empty_database):
+    """top on a database without our schema names the command that makes it."""
+    check(run_pgvigil("top", "--once", "--dsn", empty_database), 4, "pgvigil db migrate")
+
+
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [
+        (
+            "update pgvigil.threshold set critical = 1 where metric = 'cpu_usage'",
+            ("critical (1) is below warning (90)", "Set critical to 90 or more"),
+        ),
+        ("insert into pgvigil.recipient (address) values ('nobody')", ("'nobody' is not a mail address", "One address")),
+    ],
+)
+def test_bad_row_at_the_sql_prompt(database, postgres, statement, words):
+    """psql shows what is wrong with the row, and what would be right."""
+    import subprocess
+
+    result = subprocess.run([postgres.psql_path, "-X", "-c", statement, database], capture_output=True, text=True, check=False)
+    assert 1 == result.returncode
+    for word in words:
+        assert word in result.stderr

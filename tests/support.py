@@ -1,0 +1,67 @@
+"""What several tests use: real processes of the product, and waiting for what they do."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+PATIENCE_SECONDS = 20.0
+
+
+def run_pgvigil(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "pgvigil", *arguments],
+        env={**os.environ, **environment}, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+
+
+class Running:
+    """A command that runs, and what it has logged so far."""
+
+    def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
+        self.process = process
+        self._log = log
+
+    @property
+    def log(self) -> str:
+        """Everything the process has said."""
+        return self._log.read_text()
+
+    def terminate(self) -> float:
+        """Send SIGTERM and return how many seconds the process took to end."""
+        started = time.monotonic()
+        self.process.terminate()
+        self.process.wait(PATIENCE_SECONDS)
+        return time.monotonic() - started
+
+
+@contextmanager
+def running_pgvigil(log: Path, *arguments: str, **environment: str) -> Iterator[Running]:
+    """Run a command in the background; kill it at the end if it still runs."""
+    with log.open("wb") as stream:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "pgvigil", *arguments],
+            env={**os.environ, **environment}, stdout=stream, stderr=stream, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+    try:
+        yield Running(process, log)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def wait_until(condition: Callable[[], object], what: str = "") -> None:
+    """Wait until a condition holds; fail with what was waited for."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {PATIENCE_SECONDS:g} s: {what or condition}"
+        time.sleep(0.05)

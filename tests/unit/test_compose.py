@@ -1,0 +1,481 @@
+"""The texts of a mail: golden texts, threads, units, and host names that nobody should trust."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from email.parser import BytesParser
+from email.policy import default
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pgvigil.chart import draw_chart
+from pgvigil.compose import Composed, compose
+from pgvigil.errors import MailError
+from pgvigil.message import build_message, serialize
+from pgvigil.model import Mail
+from pgvigil.wording import display_width, format_duration, format_value, one_line, shorten, wrap
+
+FIRED_AT = datetime(2026, 11, 22, 5, 3, 10, tzinfo=UTC)
+FIRED = Mail(
+    mail_id=77,
+    host_id=3,
+    alert_id=41,
+    event="fired",
+    severity="critical",
+    address="ops@example.org",
+    attempts=0,
+    host_name="web1",
+    metric="cpu_usage",
+    metric_title="CPU usage",
+    unit="percent",
+    direction="above",
+    resource="cpu-total",
+    sampled_at=FIRED_AT,
+    value=97.4,
+    peak_value=97.4,
+    fired_at=FIRED_AT,
+    warning=80.0,
+    critical=95.0,
+    hold_seconds=300.0,
+    threshold_id=12,
+    threshold_scope="host",
+    note="See who is busy: top -o %CPU\n\n  Runbook: https://wiki.example.org/cpu?a=1&b=2\n",
+    time_zone="Asia/Seoul",
+    language="en",
+    history=(12.0, 14.0, None, None, 30.0, 55.0, 81.0, 95.5, 97.4),
+)
+RESOLVED = replace(
+    FIRED,
+    mail_id=81,
+    event="resolved",
+    sampled_at=FIRED_AT + timedelta(seconds=432),
+    value=12.0,
+    peak_value=99.1,
+    time_zone="Europe/Berlin",
+    note="",
+    history=(12.0, 14.0, 99.1, 12.0),
+)
+FIRED_TEXT = """\
+CRITICAL: CPU usage of cpu-total on web1 is 97.4 % (limit 95 %, held for
+5 min)
+
+Fired     2026-11-22 14:03:10 +09:00 Asia/Seoul
+Measured  2026-11-22 14:03:10 +09:00 Asia/Seoul
+Peak      97.4 %
+Rule      threshold 12, scope host, warning 80 %, critical 95 %, hold
+          5 min
+
+Last hour: lowest 12.0 %, highest 97.4 %, limit 95 %
+
+  ▂▂··▃▅▇██
+         ^^
+  ^ at or over 95 %
+
+What to do:
+
+  See who is busy: top -o %CPU
+
+    Runbook: https://wiki.example.org/cpu?a=1&b=2
+
+To change the rule, edit the numbers and run:
+
+  update pgvigil.threshold set warning = 80, critical = 95
+   where threshold_id = 12;
+
+Open in Grafana:
+
+  https://grafana.example.org/d/pgvigil-host?var-host=web1&from=1795320190000&to=1795324690000
+
+--\x20
+Sent to ops@example.org by pgvigil (mail 77, alert 41). Who gets what is
+in the table pgvigil.recipient.
+"""
+RESOLVED_TEXT = """\
+RESOLVED: CPU usage of cpu-total on web1 is back at 12.0 % after
+7 min 12 s; peak 99.1 %
+
+Fired     2026-11-22 06:03:10 +01:00 Europe/Berlin
+Measured  2026-11-22 06:10:22 +01:00 Europe/Berlin
+Lasted    7 min 12 s
+Peak      99.1 %
+Rule      threshold 12, scope host, warning 80 %, critical 95 %, hold
+          5 min
+
+Last hour: lowest 12.0 %, highest 99.1 %, limit 80 %
+
+  ▂▂█▂
+    ^
+  ^ at or over 80 %
+
+To change the rule, edit the numbers and run:
+
+  update pgvigil.threshold set warning = 80, critical = 95
+   where threshold_id = 12;
+
+--\x20
+Sent to ops@example.org by pgvigil (mail 81, alert 41). Who gets what is
+in the table pgvigil.recipient.
+"""
+HEADERS = ["From", "To", "Date", "Subject", "Message-ID", "Auto-Submitted", "List-Id"]
+HEADERS += ["X-Pgvigil-Event", "X-Pgvigil-Severity", "X-Pgvigil-Mail-Id"]
+BODY_HEADERS = ["MIME-Version", "Content-Type"]
+
+hostile = st.text(st.characters(exclude_categories=())) | st.text(
+    st.sampled_from("a한🚀\r\n\0\x1b\x85\u2028\u202e :;,=?<&\"'\ud800")
+)
+
+
+def write(mail: Mail, grafana_url: str | None = None, domain: str = "mon.example.org") -> Composed:
+    """Compose with what does not matter here."""
+    return compose(mail, grafana_url=grafana_url, message_domain=domain)
+
+
+def first_line(mail: Mail) -> str:
+    """Return what is seen first, on one line."""
+    return " ".join(write(mail).text.partition("\n\n")[0].split())
+
+
+def transport(mail: Mail) -> tuple[Composed, bytes]:
+    """Send the mail through bytes, as a server would see it."""
+    composed = write(mail)
+    message = build_message(
+        sender="pgvigil <vigil@example.org>",
+        address=mail.address,
+        subject=composed.subject,
+        text=composed.text,
+        html=composed.html,
+        headers=composed.headers,
+        message_id=composed.message_id,
+        date=FIRED_AT,
+    )
+    return composed, serialize(message, international=False)
+
+
+def test_the_text_of_a_fired_alert() -> None:
+    """Everything somebody needs at three in the morning."""
+    assert write(FIRED, "https://grafana.example.org/").text == FIRED_TEXT
+
+
+def test_the_text_of_a_resolved_alert() -> None:
+    """Value, duration and peak come first; without a note or Grafana nothing stands in their place."""
+    assert write(RESOLVED).text == RESOLVED_TEXT
+
+
+def test_the_html_says_the_same() -> None:
+    """Both parts are made of the same sentences."""
+    html = write(FIRED, "https://grafana.example.org").html
+    assert "CPU usage of cpu-total on web1 is 97.4\xa0% (limit 95\xa0%, held for 5\xa0min)" in html
+    assert "cpu?a=1&amp;b=2" in html
+    assert "var-host=web1&amp;from=1795320190000" in html
+    assert not re.search(r"<(img|script|link)\b|url\(", html)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        (
+            {"event": "escalated"},
+            "CRITICAL (was warning): CPU usage of cpu-total on web1 is 97.4 % (limit 95 %,",
+        ),
+        (
+            {"event": "eased", "severity": "warning", "value": 85.0},
+            "on web1 has fallen to 85.0 %, but the warning limit 80 % still holds",
+        ),
+        (
+            {"event": "reminder", "sampled_at": FIRED_AT + timedelta(hours=2, minutes=5)},
+            "STILL CRITICAL: CPU usage of cpu-total on web1 is 97.4 % (limit 95 %) after 2 h 5 min; peak",
+        ),
+        ({"event": "from-the-future"}, "FROM-THE-FUTURE (critical): CPU usage of cpu-total on web1: 97.4 %"),
+        ({"hold_seconds": 0.0}, "CRITICAL: CPU usage of cpu-total on web1 is 97.4 % (limit 95 %)"),
+        (
+            {"warning": None, "critical": None, "hold_seconds": 0.0},
+            "CPU usage of cpu-total on web1 is 97.4 %",
+        ),
+        ({"value": float("nan"), "history": (float("inf"),)}, "CPU usage of cpu-total on web1 is ?"),
+    ],
+)
+def test_the_first_line_says_what_happened(changes: dict[str, Any], expected: str) -> None:
+    """Each event has its own words, an unknown one general words."""
+    assert expected in first_line(replace(FIRED, **changes))
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [
+        ("fired", "is down to 512.0 MiB (lower limit 1 GiB, held for 5 min)"),
+        ("reminder", "is down to 512.0 MiB (lower limit 1 GiB) after 0 s; lowest 300.0 MiB"),
+        ("eased", "has risen to 512.0 MiB"),
+        ("resolved", "is back at 512.0 MiB after 0 s; lowest 300.0 MiB"),
+    ],
+)
+def test_a_metric_that_must_not_fall(event: str, expected: str) -> None:
+    """Direction below is told the other way round."""
+    mail = replace(
+        FIRED,
+        event=event,
+        direction="below",
+        unit="bytes",
+        value=512 * 2.0**20,
+        peak_value=300 * 2.0**20,
+        warning=2 * 2.0**30,
+        critical=2.0**30,
+    )
+    assert expected in first_line(mail)
+
+
+def test_the_subject_is_constant_over_the_incident() -> None:
+    """Gmail opens a new thread for a new subject."""
+    subjects = {write(replace(RESOLVED, event=event)).subject for event in ("fired", "eased", "resolved")}
+    assert subjects == {"[pgvigil] web1: CPU usage cpu-total"}
+
+
+@pytest.mark.parametrize(
+    ("resource", "host"), [("memory", "web1"), ("", "web1"), ("web1", "web1"), ("WEB1", "web1")]
+)
+def test_a_resource_that_tells_nothing_is_left_out(resource: str, host: str) -> None:
+    """Memory usage of memory is what the title says already."""
+    mail = replace(FIRED, metric_title="Memory usage", resource=resource, host_name=host)
+    assert write(mail).subject == "[pgvigil] web1: Memory usage"
+    assert first_line(mail).startswith("CRITICAL: Memory usage on web1 is")
+
+
+def test_long_names_are_cut_in_the_subject_and_whole_in_the_body() -> None:
+    """A subject of 200 characters is already too long for a telephone."""
+    mail = replace(FIRED, host_name="h" * 300, metric_title="t" * 300, resource="/" + "r" * 300)
+    composed = write(mail)
+    assert len(composed.subject) <= 200
+    for name in (mail.host_name, mail.metric_title, mail.resource):
+        assert name in composed.text
+        assert name in composed.html
+
+
+def test_one_incident_is_one_thread() -> None:
+    """The first mail is the root, the others answer it; a retry repeats its own name."""
+    root, child = write(FIRED), write(RESOLVED)
+    assert root.message_id == "<pgvigil-3-41-1795323790@mon.example.org>"
+    assert child.message_id == "<pgvigil-3-41-1795323790-81@mon.example.org>"
+    assert child.headers["References"] == child.headers["In-Reply-To"] == root.message_id
+    assert "References" not in root.headers
+    assert write(replace(RESOLVED, attempts=5)) == child
+
+
+@pytest.mark.parametrize(
+    ("event", "severity", "urgent"),
+    [
+        ("fired", "critical", True),
+        ("escalated", "critical", True),
+        ("fired", "warning", False),
+        ("reminder", "critical", False),
+        ("resolved", "critical", False),
+    ],
+)
+def test_only_what_is_new_and_critical_is_urgent(event: str, severity: str, *, urgent: bool) -> None:
+    """A mark on every mail would mark none."""
+    headers = write(replace(FIRED, event=event, severity=severity)).headers
+    assert ("X-Priority" in headers, "Importance" in headers) == (urgent, urgent)
+    assert (headers["X-Pgvigil-Event"], headers["X-Pgvigil-Severity"]) == (event, severity)
+
+
+@pytest.mark.parametrize(
+    ("host", "domain", "expected"),
+    [
+        ("web1", "example.org", "<web1.pgvigil.example.org>"),
+        ("Web1.lan", "example.org", "<web1.lan.pgvigil.example.org>"),
+        ("데이터베이스", "한국.kr", "<3.pgvigil.xn--3e0b707e.kr>"),
+        ("a b>\r\nBcc: x", "", "<a-b-bcc-x-3.pgvigil.pgvigil.invalid>"),
+    ],
+)
+def test_a_list_per_host(host: str, domain: str, expected: str) -> None:
+    """Filters of mail programs go by List-Id, so it is valid and tells hosts apart."""
+    assert write(replace(FIRED, host_name=host), domain=domain).headers["List-Id"] == expected
+
+
+@pytest.mark.parametrize("zone", ["Mars/Olympus", "", "../../etc/passwd", "America", "\0", "UTC"])
+def test_a_time_zone_that_does_not_exist_is_utc(zone: str) -> None:
+    """The offset stands there anyway, so nobody is misled."""
+    assert "Fired     2026-11-22 05:03:10 +00:00 UTC" in write(replace(FIRED, time_zone=zone)).text
+
+
+def test_a_link_is_quoted() -> None:
+    """A name cannot add a parameter."""
+    link = "?var-host=a%26var-host%3D%2F%3C%ED%95%9C&from="
+    assert link in write(replace(FIRED, host_name="a&var-host=/<한"), "https://g.example.org").text
+
+
+def test_a_rule_without_number_is_not_offered_for_change() -> None:
+    """A host that fell silent has no threshold row."""
+    text = write(replace(FIRED, threshold_id=None, history=())).text
+    assert "update" not in text
+    assert "Last hour" not in text
+
+
+def test_a_limit_that_is_not_set_stays_null() -> None:
+    """The printed statement changes nothing as long as nobody edits it."""
+    assert "set warning = null, critical = 95\n" in write(replace(FIRED, warning=None)).text
+
+
+def test_html_in_names_is_text() -> None:
+    """Nothing from a row becomes markup, in an element, an attribute or a link."""
+    evil = "<b id=\"x\" onclick='y'>&amp;"
+    fields = (
+        "host_name",
+        "metric_title",
+        "resource",
+        "threshold_scope",
+        "note",
+        "address",
+        "event",
+        "severity",
+        "unit",
+    )
+    changes: dict[str, Any] = dict.fromkeys(fields, evil)
+    mail = replace(FIRED, **changes)
+    html = write(mail, "https://g.example.org/?\"><b id='x'").html
+    assert "<b" not in html.replace("<body", "")
+    assert html.count("&lt;b id=&#34;x&#34; onclick=&#39;y&#39;&gt;&amp;amp;") > 5
+
+
+@given(hostile, hostile, hostile, hostile, hostile)
+def test_no_text_adds_a_header(host: str, title: str, resource: str, note: str, event: str) -> None:
+    """Whatever a host calls itself: exactly our headers, both parts whole, nothing a terminal obeys."""
+    mail = replace(
+        FIRED,
+        host_name=f"서버{host}",
+        metric_title=title,
+        resource=resource,
+        note=note,
+        event=event,
+        severity=event,
+        threshold_scope=host,
+        unit=resource,
+    )
+    composed, raw = transport(mail)
+    parsed = BytesParser(policy=default).parsebytes(raw)
+    text, html = parsed.iter_parts()
+    assert list(parsed.keys()) == [*HEADERS, "In-Reply-To", "References", *BODY_HEADERS]
+    assert parsed["Subject"] == composed.subject
+    assert parsed["Subject"].startswith("[pgvigil] 서버")
+    assert text.get_content().replace("\r\n", "\n") == composed.text
+    assert html.get_content().replace("\r\n", "\n") == composed.html
+    assert not re.search(
+        r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\ud800-\udfff]", composed.text + composed.html
+    )
+    assert not re.search(rb"(?<!\r)\n|\r(?!\n)|[^\x20-\x7e\r\n]", raw)
+    assert max(map(len, raw.split(b"\r\n"))) <= 998
+
+
+@given(hostile)
+def test_a_header_value_is_taken_literally(value: Any) -> None:
+    """Blanks, encoded words and long words come out as they went in."""
+    headers = {"X-Test": f"x {value} =?utf-8?q?=0D=0ABcc:_y?= 한글 {value}", "X-Plain": "word " * 60}
+    message = build_message(
+        sender="vigil@example.org",
+        address="ops@example.org",
+        subject="s",
+        text="",
+        html="",
+        headers=headers,
+        message_id="<a@b>",
+        date=FIRED_AT,
+    )
+    parsed = BytesParser(policy=default).parsebytes(serialize(message, international=False))
+    assert parsed["X-Test"] == one_line(f"x {value} =?utf-8?q?=0D=0ABcc:_y?= 한글 {value}")
+    assert parsed["X-Plain"] == ("word " * 60).strip()
+    assert "Bcc" not in parsed
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "measured", "typed"),
+    [
+        (97.44, "percent", "97.4 %", "97.44 %"),
+        (95, "percent", "95.0 %", "95 %"),
+        (512, "bytes", "512 B", "512 B"),
+        (1023.99, "bytes", "1.0 KiB", "1 KiB"),
+        (12.3 * 2**30, "bytes", "12.3 GiB", "12.3 GiB"),
+        (4.5 * 2**20, "bytes_per_second", "4.5 MiB/s", "4.5 MiB/s"),
+        (1234.5, "per_second", "1,234.5/s", "1,234.5/s"),
+        (432, "seconds", "7 min 12 s", "7 min 12 s"),
+        (3.25, "seconds", "3.2 s", "3.25 s"),
+        (3.456, "load", "3.46", "3.456"),
+        (7, "widgets\r\n", "7.0 widgets", "7 widgets"),
+        (7, "", "7.0", "7"),
+        (1e300, "percent", "1e+300 %", "1e+300 %"),
+        (float("nan"), "percent", "?", "?"),
+    ],
+)
+def test_numbers_for_people(value: Any, unit: str, measured: str, typed: str) -> None:
+    """A measured number has one decimal, a limit what was typed."""
+    found = [format_value(value, unit), format_value(value, unit, exact=True)]
+    assert [text.replace("\xa0", " ") for text in found] == [measured, typed]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (0, "0 s"),
+        (-5, "0 s"),
+        (0.25, "0.25 s"),
+        (59.6, "1 min"),
+        (300, "5 min"),
+        (432, "7 min 12 s"),
+        (7500, "2 h 5 min"),
+        (3605, "1 h 5 s"),
+        (187_200, "2 d 4 h"),
+        (float("inf"), "?"),
+    ],
+)
+def test_durations_for_people(seconds: float, expected: str) -> None:
+    """Two units are enough."""
+    assert format_duration(seconds).replace("\xa0", " ") == expected
+
+
+@given(st.text(), st.integers(10, 80), st.integers(0, 5))
+def test_wrapping_loses_nothing(text: str, width: int, indent: int) -> None:
+    """Lines fit unless one word alone does not."""
+    line = one_line(text)
+    wrapped = wrap(line, width, indent)
+    assert wrapped.replace("\n" + " " * indent, " ") == line
+    assert all(display_width(part) <= width or " " not in part.strip() for part in wrapped.split("\n"))
+
+
+@given(st.text(), st.integers(3, 80))
+def test_shortening(text: str, length: int) -> None:
+    """What fits stays, what does not keeps both ends."""
+    short = shorten(text, length)
+    assert short == text if len(text) <= length else len(short) == length
+
+
+@given(history=st.lists(st.none() | st.floats()), limit=st.none() | st.floats(), below=st.booleans())
+def test_any_history_can_be_drawn(history: list[float | None], limit: float | None, *, below: bool) -> None:
+    """Gaps, infinities and a limit out of sight; the text fits the line, the bars fit the box."""
+    chart = draw_chart(history, limit, below=below)
+    if chart is None:
+        return
+    assert len(chart.spark) == len(chart.bars) <= 60
+    assert len(chart.marks) <= len(chart.spark)
+    assert all(
+        0 <= bar.over <= chart.over_height and 0 <= bar.under <= max(1, chart.under_height)
+        for bar in chart.bars
+    )
+
+
+def test_a_mail_that_cannot_be_written_is_given_up() -> None:
+    """One bad row must not stop the mailer, nor come back for ever."""
+    broken: Any = "no number"
+    with pytest.raises(MailError, match="no text could be made of mail 77") as caught:
+        write(replace(FIRED, value=broken))
+    assert caught.value.permanent
+
+
+def test_a_peak_survives_the_merging_of_columns() -> None:
+    """Sixty columns for an hour of seconds: of each group the worse value stays."""
+    history = [10.0] * 3600
+    history[1234] = 99.0
+    chart = draw_chart(history, 95.0, below=False)
+    assert chart is not None
+    assert (len(chart.spark), chart.maximum, chart.marks.count("^")) == (60, 99.0, 1)
