@@ -54,9 +54,7 @@ def draw_chart(history: Sequence[float | None], limit: float | None, *, below: b
         marks="".join("^" if breach else " " for breach in breaches).rstrip(),
         minimum=min(values),
         maximum=max(values),
-        bars=tuple(
-            _bar(*pair, low=low, high=high, line=line) for pair in zip(columns, breaches, strict=True)
-        ),
+        bars=tuple(_bar(*pair, low=low, high=high, line=line) for pair in zip(columns, breaches, strict=True)),
         over_height=_HEIGHT - line,
         under_height=line,
     )

@@ -19,7 +19,10 @@ def _start(arguments: Sequence[str], **options: object) -> subprocess.Popen[byte
     # A session of its own: Ctrl-C in the terminal reaches only us, and we stop the parts in their order.
     # setpriv, because SIGKILL leaves us no time to stop anything.
     return subprocess.Popen(  # type: ignore[call-overload,no-any-return] # noqa: S603 - our own commands
-        ["setpriv", "--pdeathsig", "TERM", *arguments], stdin=subprocess.DEVNULL, start_new_session=True, **options
+        ["setpriv", "--pdeathsig", "TERM", *arguments],  # noqa: S607 - where it is differs
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+        **options,
     )
 
 

@@ -32,7 +32,9 @@ app.add_typer(db, name="db")
 
 Dsn = Annotated[
     str,
-    typer.Option(envvar="PGVIGIL_DSN", help="libpq connection string; what it leaves open comes from PGHOST, PGPASSFILE .."),
+    typer.Option(
+        envvar="PGVIGIL_DSN", help="libpq connection string; what it leaves open comes from PGHOST, PGPASSFILE .."
+    ),
 ]
 LogLevel = Annotated[str, typer.Option(envvar="PGVIGIL_LOG_LEVEL", help="debug, info, warning or error.")]
 
@@ -44,16 +46,19 @@ def agent(
     interval: Annotated[str, typer.Option(envvar="PGVIGIL_INTERVAL", help="Time between two samples.")] = "10s",
     per_core: Annotated[bool, typer.Option(envvar="PGVIGIL_PER_CORE", help="Sample each core too.")] = False,
     mount_points_exclude: Annotated[
-        str | None, typer.Option(envvar="PGVIGIL_MOUNT_POINTS_EXCLUDE", help="Regular expression; instead of the default.")
+        str | None,
+        typer.Option(envvar="PGVIGIL_MOUNT_POINTS_EXCLUDE", help="Regular expression; instead of the default."),
     ] = None,
     fs_types_exclude: Annotated[
         str | None, typer.Option(envvar="PGVIGIL_FS_TYPES_EXCLUDE", help="Regular expression; instead of the default.")
     ] = None,
     disk_device_exclude: Annotated[
-        str | None, typer.Option(envvar="PGVIGIL_DISK_DEVICE_EXCLUDE", help="Regular expression; instead of the default.")
+        str | None,
+        typer.Option(envvar="PGVIGIL_DISK_DEVICE_EXCLUDE", help="Regular expression; instead of the default."),
     ] = None,
     net_device_exclude: Annotated[
-        str | None, typer.Option(envvar="PGVIGIL_NET_DEVICE_EXCLUDE", help="Regular expression; instead of the default.")
+        str | None,
+        typer.Option(envvar="PGVIGIL_NET_DEVICE_EXCLUDE", help="Regular expression; instead of the default."),
     ] = None,
     once: Annotated[bool, typer.Option("--once", help="Print one sample as JSON, without a database.")] = False,
     log_level: LogLevel = "info",
@@ -63,7 +68,8 @@ def agent(
     Example: pgvigil agent --dsn "host=db1 dbname=pgvigil user=agent_web1"
     """
     from pgvigil import config
-    from pgvigil.collect import Collector, CollectOptions, host_name as kernel_host_name
+    from pgvigil.collect import CollectOptions, Collector
+    from pgvigil.collect import host_name as kernel_host_name
 
     _log_to_stderr(log_level)
     filters = {
@@ -102,7 +108,9 @@ def mailer(
     smtp_security: Annotated[
         str, typer.Option(envvar="PGVIGIL_SMTP_SECURITY", help="none, starttls or tls; the port never decides.")
     ] = "starttls",
-    smtp_username: Annotated[str | None, typer.Option(envvar="PGVIGIL_SMTP_USERNAME", help="Login, if it wants one.")] = None,
+    smtp_username: Annotated[
+        str | None, typer.Option(envvar="PGVIGIL_SMTP_USERNAME", help="Login, if it wants one.")
+    ] = None,
     smtp_password_file: Annotated[
         Path | None, typer.Option(envvar="PGVIGIL_SMTP_PASSWORD_FILE", help="File with the password in its first line.")
     ] = None,
@@ -119,7 +127,7 @@ def mailer(
 ) -> None:
     """Send the alert mails, and keep time for the database.
 
-    Example: pgvigil mailer --dsn "host=db1 dbname=pgvigil user=mailer" --smtp-host mail --smtp-sender pgvigil@example.org
+    Example: pgvigil mailer --dsn "host=db1 dbname=pgvigil user=mailer" --smtp-host mx1 --smtp-sender pgvigil@example.org
     """
     from pgvigil import config
     from pgvigil.mailing import run_mailer

@@ -173,9 +173,7 @@ def _sql(mail: Mail) -> list[str]:
     if mail.threshold_id is None:
         return []
     limits = {"warning": mail.warning, "critical": mail.critical}
-    news = ", ".join(
-        f"{name} = {'null' if value is None else f'{value:.15g}'}" for name, value in limits.items()
-    )
+    news = ", ".join(f"{name} = {'null' if value is None else f'{value:.15g}'}" for name, value in limits.items())
     # Printed for a person to edit, never run here, and made of numbers only.
     return [f"update pgvigil.threshold set {news}", f" where threshold_id = {mail.threshold_id};"]  # noqa: S608 - as above
 

@@ -81,8 +81,10 @@ def connect(dsn: str, *, application_name: str, statement_timeout_seconds: float
         given = conninfo_to_dict(dsn)
     except psycopg.ProgrammingError as error:
         message = f"cannot read the connection string: {str(error).strip()}"
-        raise ConfigError(message, "Use host=db1 dbname=pgvigil user=agent, or postgresql://agent@db1/pgvigil") from error
-    options = {"application_name": application_name, **_TIMEOUTS, **given}
+        raise ConfigError(
+            message, "Use host=db1 dbname=pgvigil user=agent, or postgresql://agent@db1/pgvigil"
+        ) from error
+    options: dict[str, Any] = {"application_name": application_name, **_TIMEOUTS, **given}
     if statement_timeout_seconds:
         timeout = f"-c statement_timeout={round(statement_timeout_seconds * 1000)}"
         options["options"] = f"{given.get('options') or ''} {timeout}".strip()
@@ -146,9 +148,7 @@ def wait_for_bell(connection: Connection, timeout_seconds: float) -> bool:
 def claim_mails(connection: Connection, mailer: str, limit: int) -> list[Mail]:
     """Take up to so many due mails in hand; the lease is over after the setting mail_lease."""
     with translated_errors(), connection.cursor(row_factory=class_row(Mail)) as cursor:
-        return cursor.execute(
-            "select * from pgvigil.claim_mail(%s, %s, clock_timestamp())", (mailer, limit)
-        ).fetchall()
+        return cursor.execute("select * from pgvigil.claim_mail(%s, %s, clock_timestamp())", (mailer, limit)).fetchall()
 
 
 def mark_mail_sent(connection: Connection, mail: Mail, message_id: str) -> None:

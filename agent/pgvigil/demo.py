@@ -9,6 +9,7 @@ import tempfile
 import time
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -114,12 +115,10 @@ def run_demo(directory: Path, seconds: float | None, stop: threading.Event) -> N
     demo = Demo(directory, seconds, stop)
     shutil.rmtree(demo.mails, ignore_errors=True)
     with ExitStack() as stack:
-        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pgvigil-", dir="/tmp")))  # noqa: S108 - short
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pgvigil-", dir="/tmp")))
         scratch.chmod(0o755)  # as root, PostgreSQL runs as nobody, who has to get to its own directory below
         demo.say("starting an embedded PostgreSQL (no root, no port: a Unix socket of its own)")
-        postgres = stack.enter_context(
-            EmbeddedPostgres(scratch / "pg", settings={"track_commit_timestamp": "on"})
-        )
+        postgres = stack.enter_context(EmbeddedPostgres(scratch / "pg", settings={"track_commit_timestamp": "on"}))
         owner = stack.enter_context(closing(database.connect(postgres.dsn(), application_name="pgvigil-demo")))
         database.run_script(owner, "demo", "create database pgvigil")
         migrate(postgres.dsn("pgvigil"))
@@ -167,8 +166,8 @@ def _play(demo: Demo, owner: database.Connection, sink: Sink) -> None:
         demo.say(f"round {number} of {_ROUNDS}: burning CPU until the rule fires (limit {limit:.0f} %)")
         mails = len(sink.deliveries)
         with busy_cores():
-            _watch(demo, owner, lambda seen=mails: _delivered(sink, seen, "fired"), "mail of the breach")
-        _watch(demo, owner, lambda seen=mails: _delivered(sink, seen, "resolved"), "mail of the recovery")
+            _watch(demo, owner, partial(_delivered, sink, mails, "fired"), "mail of the breach")
+        _watch(demo, owner, partial(_delivered, sink, mails, "resolved"), "mail of the recovery")
     demo.say("now it is yours: Ctrl-C ends it" if demo.deadline is None else "watching until the time is up")
     _watch(demo, owner, lambda: False, "")
 

@@ -61,8 +61,7 @@ class EmbeddedPostgres:
         self._directory = directory.absolute()
         self.socket_directory = self._directory / "socket"
         self.log_path = self._directory / "postgres.log"
-        self._addresses = "127.0.0.1" if tcp_port else ""
-        self._settings = settings or {}
+        self._settings = {**(settings or {}), "listen_addresses": "127.0.0.1" if tcp_port else ""}
         # A session of its own: Ctrl-C in the terminal reaches only us, and we stop the server in order.
         self._child: dict[str, Any] = {"cwd": self._directory, "env": _ENVIRONMENT, "start_new_session": True}
         if os.geteuid() == 0:  # PostgreSQL refuses to run as root; "nobody" is there without adding a user
@@ -153,7 +152,8 @@ class EmbeddedPostgres:
         package, copies = self.bin_directory.parent.parent, self._directory / "programs"
         shutil.rmtree(copies, ignore_errors=True)
         # The programs find share/ from their own place, and by RPATH the libraries beside the package.
-        for part in (self.bin_directory.parent, package.with_name(f"{package.name}.libs")):
+        parts = [self.bin_directory.with_name(name) for name in ("bin", "lib", "share")]  # no C headers
+        for part in (*parts, package.with_name(f"{package.name}.libs")):
             shutil.copytree(part, copies / part.relative_to(package.parent), symlinks=True)
         self.bin_directory = copies / self.bin_directory.relative_to(package.parent)
 
@@ -181,7 +181,7 @@ class EmbeddedPostgres:
         # the postmaster. A preexec_fn could ask too, but is unsafe beside threads.
         argv = ["setpriv", "--pdeathsig=INT", f"{self.bin_directory}/postgres", f"-D{self._directory}/data"]
         argv += [f"--{name}={value}" for name, value in self._settings.items()]
-        argv += [f"-k{self.socket_directory}", f"-p{self.port}", "-h", self._addresses]
+        argv += [f"-k{self.socket_directory}", f"-p{self.port}"]
         with self.log_path.open("ab") as log, ExitStack() as undo:
             start = log.tell()
             self._process = subprocess.Popen(argv, stdout=log, stderr=log, **self._child)  # noqa: S603

@@ -50,8 +50,8 @@ def run_mailer(settings: MailerSettings, smtp: SmtpSettings, stop: threading.Eve
                 log.info("%s version=%s smtp=%s:%d", event, __version__, smtp.host, smtp.port)
                 was_connected, outage, pause_seconds = True, False, 0.0
                 _serve(settings, smtp, stop, listener, worker)
-        except (DatabaseUnavailableError, SchemaError, DatabaseError) as error:
-            if not was_connected and not isinstance(error, (DatabaseUnavailableError, SchemaError)):
+        except (DatabaseError, SchemaError) as error:
+            if not (was_connected or isinstance(error, DatabaseUnavailableError | SchemaError)):
                 raise
             if not outage:
                 log.warning("database_lost reason=%s", error)
@@ -80,7 +80,9 @@ def _serve(
             due = database.seconds_until_next_mail(worker)
             wait = settings.poll_seconds if due is None else min(settings.poll_seconds, max(0.05, due))
             next_drain = time.monotonic() + wait
-        if database.wait_for_bell(listener, max(0.0, min(next_drain, next_tick, now + _BEAT_SECONDS) - time.monotonic())):
+        if database.wait_for_bell(
+            listener, max(0.0, min(next_drain, next_tick, now + _BEAT_SECONDS) - time.monotonic())
+        ):
             next_drain = time.monotonic()
 
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from pgvigil import __version__, database
-from pgvigil.errors import DatabaseError, DatabaseUnavailableError, PgvigilError, SchemaError
+from pgvigil.errors import DatabaseUnavailableError, PgvigilError, SchemaError
 
 if TYPE_CHECKING:
     from pgvigil.collect import Collector
@@ -106,15 +106,15 @@ class Writer(threading.Thread):
                     self._write(connection, sample)
             except (DatabaseUnavailableError, SchemaError) as error:
                 self._lose_connection(sample, error)
-            except DatabaseError as error:
+            except PgvigilError as error:
                 if sample is not None:
                     self._refused(sample, error)
-                elif not self._was_connected:
+                elif self._was_connected:
+                    self._lose_connection(sample, error)
+                else:
                     self.failure = error
                     self._stop_requested.set()
                     return
-                else:
-                    self._lose_connection(sample, error)
         if self._connection is not None:
             self._connection.close()
 
@@ -135,7 +135,9 @@ class Writer(threading.Thread):
             raise
         self._connection, self._sent_inventory, self._pause_seconds = connection, None, 0.0
         event = "database_back" if self._outage else "database_connected"
-        log.info("%s host=%s host_id=%d waiting=%d", event, self._settings.host_name, self._host_id, len(self._outgoing))
+        log.info(
+            "%s host=%s host_id=%d waiting=%d", event, self._settings.host_name, self._host_id, len(self._outgoing)
+        )
         self._outage = ""
         self._was_connected = True
         return connection
@@ -147,7 +149,7 @@ class Writer(threading.Thread):
         self._sent_inventory = inventory
         log.debug("sample_stored taken_at=%s waiting=%d", sample.taken_at.isoformat(), len(self._outgoing))
 
-    def _refused(self, sample: Sample, error: DatabaseError) -> None:
+    def _refused(self, sample: Sample, error: PgvigilError) -> None:
         # The server is there and will not have this one: to try it for ever would hold up all others.
         log.error("sample_refused taken_at=%s reason=%s", sample.taken_at.isoformat(), error)
 
@@ -170,14 +172,16 @@ def run_agent(settings: AgentSettings, collector: Collector, stop: threading.Eve
     """Measure at every beat and have it stored, until `stop` is set.
 
     Raises:
-        DatabaseError: the server refuses the very first connection (later ones are tried again for ever).
+        PgvigilError: the very first connection is refused (later ones are tried again for ever).
     """
     collector.prime()
     outgoing = Outgoing(settings.buffer_samples, collector.inventory())
     writer = Writer(settings, outgoing, stop)
     inventory_at = time.monotonic()
     writer.start()
-    log.info("agent_started version=%s host=%s interval=%gs", __version__, settings.host_name, settings.interval_seconds)
+    log.info(
+        "agent_started version=%s host=%s interval=%gs", __version__, settings.host_name, settings.interval_seconds
+    )
     beat = _first_beat(settings)
     while not stop.wait(max(0.0, beat - time.monotonic())):
         sample = collector.sample(datetime.now(UTC))

@@ -1,4 +1,4 @@
-"""A local SMTP server that keeps what it is given, for the demo and the bench. The only module that imports aiosmtpd."""
+"""A local SMTP server that keeps what it is given, for demo and bench. The only module that imports aiosmtpd."""
 
 from __future__ import annotations
 

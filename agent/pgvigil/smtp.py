@@ -29,9 +29,7 @@ _CHECK_TLS = "Check --smtp-security: port 465 mostly wants tls, 587 and 25 start
 _CHECK_LOGIN = "Check --smtp-username and its password"
 _CHECK_SENDER = "Check --smtp-sender, and whether the server wants --smtp-username"
 _CHECK_RECIPIENT = "Correct the address in pgvigil.recipient"
-_CHECK_AUTHORITY = (
-    "Give the authority that signed it with --smtp-ca-file, and a name it holds with --smtp-host"
-)
+_CHECK_AUTHORITY = "Give the authority that signed it with --smtp-ca-file, and a name it holds with --smtp-host"
 _TROUBLES = (  # the first that fits, so a subclass stands before its base
     (ssl.SSLCertVerificationError, "the certificate of {where} is not valid: {why}", _CHECK_AUTHORITY),
     (ssl.SSLError, "no TLS with {where}: {why}", _CHECK_TLS),

@@ -11,9 +11,7 @@ from types import MappingProxyType
 # (not encodable), and the marks that turn the reading direction: a name must not disguise the text beside it.
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 
-NO_BREAK = (
-    "\N{NO-BREAK SPACE}"  # holds a number and its unit on one line; a text mail ends up with plain blanks
-)
+NO_BREAK = "\N{NO-BREAK SPACE}"  # holds a number and its unit on one line; a text mail ends up with plain blanks
 
 _DURATION_WORDS = MappingProxyType({"en": tuple(f"{NO_BREAK}{word}" for word in ("d", "h", "min", "s"))})
 _DURATION_SECONDS = (86_400, 3_600, 60, 1)
@@ -96,9 +94,7 @@ def format_value(value: float, unit: str, *, exact: bool = False, language: str 
         return f"{number:.3g}{suffix}"
     if exact:
         return f"{number:,.4f}".rstrip("0").rstrip(".") + suffix
-    decimals = {"load": 2}.get(
-        unit, 0 if suffix in {f"{NO_BREAK}B", f"{NO_BREAK}B/s"} else 1
-    )  # no half bytes
+    decimals = {"load": 2}.get(unit, 0 if suffix in {f"{NO_BREAK}B", f"{NO_BREAK}B/s"} else 1)  # no half bytes
     return f"{number:,.{decimals}f}{suffix}"
 
 

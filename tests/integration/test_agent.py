@@ -63,7 +63,10 @@ def test_agent_survives_a_restart_of_the_server_and_loses_nothing(directory, tmp
 
 
 def _no_gap(dsn):
-    longest = "select max(gap) < interval '0.35 s' from (select created_at - lag(created_at) over (order by created_at) as gap from pgvigil.cpu_log) as g"
+    longest = (
+        "select max(gap) < interval '0.35 s' from ("
+        "select created_at - lag(created_at) over (order by created_at) as gap from pgvigil.cpu_log) as g"
+    )
     return value(dsn, longest)
 
 

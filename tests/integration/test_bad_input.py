@@ -42,7 +42,7 @@ def guarded():
     import tempfile
     from pathlib import Path
 
-    path = Path(tempfile.mkdtemp(prefix="pgvigil-", dir="/tmp"))  # noqa: S108 - short
+    path = Path(tempfile.mkdtemp(prefix="pgvigil-", dir="/tmp"))
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     with EmbeddedPostgres(path, tcp_port=port) as postgres:
@@ -71,7 +71,7 @@ def test_login_without_its_group_role(guarded):
 
 
 def test_unknown_option():
-    """typer's own message, which is a usage error."""
+    """Typer's own message, which is a usage error."""
     result = run_pgvigil("agent", "--intervall", "1s")
     assert 2 == result.returncode
     assert "--intervall" in result.stderr
@@ -97,7 +97,7 @@ def test_bad_option_value(arguments, words):
 
 
 def test_schema_that_is_missing(empty_database):
-    """top on a database without our schema names the command that makes it."""
+    """Top on a database without our schema names the command that makes it."""
     check(run_pgvigil("top", "--once", "--dsn", empty_database), 4, "pgvigil db migrate")
 
 
@@ -108,14 +108,19 @@ def test_schema_that_is_missing(empty_database):
             "update pgvigil.threshold set critical = 1 where metric = 'cpu_usage'",
             ("critical (1) is below warning (90)", "Set critical to 90 or more"),
         ),
-        ("insert into pgvigil.recipient (address) values ('nobody')", ("'nobody' is not a mail address", "One address")),
+        (
+            "insert into pgvigil.recipient (address) values ('nobody')",
+            ("'nobody' is not a mail address", "One address"),
+        ),
     ],
 )
 def test_bad_row_at_the_sql_prompt(database, postgres, statement, words):
-    """psql shows what is wrong with the row, and what would be right."""
+    """Psql shows what is wrong with the row, and what would be right."""
     import subprocess
 
-    result = subprocess.run([postgres.psql_path, "-X", "-c", statement, database], capture_output=True, text=True, check=False)
+    result = subprocess.run(
+        [postgres.psql_path, "-X", "-c", statement, database], capture_output=True, text=True, check=False
+    )
     assert 1 == result.returncode
     for word in words:
         assert word in result.stderr

@@ -37,7 +37,8 @@ class Breach:
         self.at += timedelta(seconds=10)
         with psycopg.connect(self.dsn) as connection:
             connection.execute(
-                "insert into pgvigil.cpu_log (host_id, created_at, cpu_name, cpu_usage) values (%s, %s, 'cpu-total', %s)",
+                "insert into pgvigil.cpu_log (host_id, created_at, cpu_name, cpu_usage)"
+                " values (%s, %s, 'cpu-total', %s)",
                 (self.host_id, self.at, usage),
             )
 
@@ -131,7 +132,9 @@ def test_refusing_smtp_server_delays_the_mail_and_says_what_to_do(database, tmp_
         sink._controller.port = port  # noqa: SLF001 - the server comes back at the same place
         with sink:
             wait_until(lambda: sink.deliveries)
-        wait_until(lambda: mails(database, "sent_at is not null, failed_at is null, last_error is null") == [(True,) * 3])
+        wait_until(
+            lambda: mails(database, "sent_at is not null, failed_at is null, last_error is null") == [(True,) * 3]
+        )
     assert "Traceback" not in mailer.log
 
 

@@ -50,7 +50,7 @@ def test_edited_migration_is_refused_by_name(empty_database, sql):
     migrate(empty_database, sql)
     path = sql / "migrations" / "0001_hosts_and_samples.sql"
     path.write_text(path.read_text() + "-- edited\n")
-    with pytest.raises(SchemaError, match="0001_hosts_and_samples.sql was edited"):
+    with pytest.raises(SchemaError, match=r"0001_hosts_and_samples\.sql was edited"):
         migrate(empty_database, sql)
 
 

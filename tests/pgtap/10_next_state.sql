@@ -147,7 +147,7 @@ select is_empty(
         from walk as w
         -- no random(): the same walk each time
         cross join lateral (
-            select 78 + abs(hashint4(w.n)) % 230 / 10.0 * (0.5 + 0.5 * sin(w.n / 7.0)) as value
+            select 83 + abs(hashint4(w.n)::bigint) % 190 / 10.0 as value
         ) as x
         where w.n < 3000
     ),

@@ -59,9 +59,7 @@ def test_a_sample_speaks_only_of_what_the_inventory_knows() -> None:
     assert {row.cpu_name for row in sample.cpu} <= {info.cpu_name for info in inventory.cpu}
     assert {row.memory_name for row in sample.memory} == {info.memory_name for info in inventory.memory}
     assert {row.disk_name for row in sample.disk} == {info.disk_name for info in inventory.disk}
-    assert {row.network_interface for row in sample.network} == {
-        info.network_interface for info in inventory.network
-    }
+    assert {row.network_interface for row in sample.network} == {info.network_interface for info in inventory.network}
 
 
 def test_an_unchanged_host_has_an_equal_inventory() -> None:

@@ -81,10 +81,7 @@ def read_proc_stat() -> dict[str, list[float]]:
     """Return the seconds of each CPU line of /proc/stat."""
     ticks = os.sysconf("SC_CLK_TCK")
     lines = (line.split() for line in Path("/proc/stat").read_text().splitlines() if line.startswith("cpu"))
-    return {
-        "cpu-total" if name == "cpu" else name: [int(value) / ticks for value in values]
-        for name, *values in lines
-    }
+    return {"cpu-total" if name == "cpu" else name: [int(value) / ticks for value in values] for name, *values in lines}
 
 
 def test_a_reading_agrees_with_proc_stat() -> None:
@@ -110,9 +107,7 @@ def test_the_inventory_counts_cores() -> None:
 
     assert ("cpu-total", psutil.cpu_count()) == (total.cpu_name, total.cpu_core)
     assert [(core.cpu_name, core.cpu_core) for core in cores] == [
-        (name, 1)
-        for name in sorted(read_proc_stat(), key=lambda name: (len(name), name))
-        if name != "cpu-total"
+        (name, 1) for name in sorted(read_proc_stat(), key=lambda name: (len(name), name)) if name != "cpu-total"
     ]
 
 

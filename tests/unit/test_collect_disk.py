@@ -101,9 +101,7 @@ def test_figures_stay_sound_whatever_the_counters_do(
     before: Counters, now: Counters, elapsed: float, space: Space
 ) -> None:
     """No NaN, no infinity, nothing negative, no share above 100."""
-    (row,) = disk.rows(
-        reading(elapsed, space={"/": space}, sda1=now), reading(0.0, space={"/": space}, sda1=before)
-    )
+    (row,) = disk.rows(reading(elapsed, space={"/": space}, sda1=now), reading(0.0, space={"/": space}, sda1=before))
 
     shares = (row.disk_usage, row.inode_usage, row.io_usage)
     assert all(share is None or 0.0 <= share <= 100.0 for share in shares)
@@ -323,9 +321,7 @@ def test_a_mapped_device_is_called_by_its_own_name(sysfs: Path) -> None:
         ("/snap/core20/1974", True),
     ],
 )
-def test_the_default_filter_leaves_out_mount_points_of_the_system(
-    mount_point: str, *, expected: bool
-) -> None:
+def test_the_default_filter_leaves_out_mount_points_of_the_system(mount_point: str, *, expected: bool) -> None:
     """What an administrator mounted stays."""
     assert expected == excluded(CollectOptions().mount_points_exclude, mount_point)
 
@@ -338,9 +334,7 @@ def test_the_default_filter_leaves_out_mount_points_of_the_system(
         *((left, True) for left in ("nfs", "nfs4", "cifs", "smb3", "ceph", "9p", "fuse.sshfs", "fuse.s3fs")),
     ],
 )
-def test_the_default_filter_leaves_out_types_without_a_disk_of_this_host(
-    fs_type: str, *, expected: bool
-) -> None:
+def test_the_default_filter_leaves_out_types_without_a_disk_of_this_host(fs_type: str, *, expected: bool) -> None:
     """A dead network file system would block for ever."""
     assert expected == excluded(CollectOptions().fs_types_exclude, fs_type)
 

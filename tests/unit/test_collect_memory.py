@@ -35,9 +35,7 @@ def test_a_host_without_swap_has_no_swap_row() -> None:
 
 
 @given(BYTES, BYTES, BYTES, BYTES)
-def test_fill_stays_within_bounds_whatever_the_kernel_says(
-    total: int, available: int, swap: int, free: int
-) -> None:
+def test_fill_stays_within_bounds_whatever_the_kernel_says(total: int, available: int, swap: int, free: int) -> None:
     """Containers have been seen with more available than total."""
     for row in memory.rows(Reading(total, available, swap, free), None):
         assert 0.0 <= row.memory_usage <= 100.0

@@ -51,9 +51,7 @@ def test_the_first_reading_has_no_rows() -> None:
 
 def test_an_interface_plugged_in_waits_for_the_next_beat_and_one_pulled_out_is_gone() -> None:
     """Only what was there both times has a rate."""
-    rows = network.rows(
-        reading(2.0, {"eth0": ZERO, "new": ZERO}), reading(1.0, {"eth0": ZERO, "pulled": ZERO})
-    )
+    rows = network.rows(reading(2.0, {"eth0": ZERO, "new": ZERO}), reading(1.0, {"eth0": ZERO, "pulled": ZERO}))
 
     assert [row.network_interface for row in rows] == ["eth0"]
 
@@ -68,9 +66,7 @@ def test_any_counter_that_decreased_means_made_anew(counter: str) -> None:
 
 
 @given(COUNTERS, COUNTERS, st.floats(-10, 1e6), st.integers(1, 10**12))
-def test_rates_stay_sound_whatever_the_counters_do(
-    before: Counters, now: Counters, elapsed: float, speed: int
-) -> None:
+def test_rates_stay_sound_whatever_the_counters_do(before: Counters, now: Counters, elapsed: float, speed: int) -> None:
     """No NaN, no infinity, nothing negative."""
     rows = network.rows(reading(elapsed, {"eth0": now}, {"eth0": speed}), reading(0.0, {"eth0": before}))
     for row in rows:

@@ -234,9 +234,7 @@ def test_the_subject_is_constant_over_the_incident() -> None:
     assert subjects == {"[pgvigil] web1: CPU usage cpu-total"}
 
 
-@pytest.mark.parametrize(
-    ("resource", "host"), [("memory", "web1"), ("", "web1"), ("web1", "web1"), ("WEB1", "web1")]
-)
+@pytest.mark.parametrize(("resource", "host"), [("memory", "web1"), ("", "web1"), ("web1", "web1"), ("WEB1", "web1")])
 def test_a_resource_that_tells_nothing_is_left_out(resource: str, host: str) -> None:
     """Memory usage of memory is what the title says already."""
     mail = replace(FIRED, metric_title="Memory usage", resource=resource, host_name=host)
@@ -362,9 +360,7 @@ def test_no_text_adds_a_header(host: str, title: str, resource: str, note: str, 
     assert parsed["Subject"].startswith("[pgvigil] 서버")
     assert text.get_content().replace("\r\n", "\n") == composed.text
     assert html.get_content().replace("\r\n", "\n") == composed.html
-    assert not re.search(
-        r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\ud800-\udfff]", composed.text + composed.html
-    )
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\ud800-\udfff]", composed.text + composed.html)
     assert not re.search(rb"(?<!\r)\n|\r(?!\n)|[^\x20-\x7e\r\n]", raw)
     assert max(map(len, raw.split(b"\r\n"))) <= 998
 
@@ -459,8 +455,7 @@ def test_any_history_can_be_drawn(history: list[float | None], limit: float | No
     assert len(chart.spark) == len(chart.bars) <= 60
     assert len(chart.marks) <= len(chart.spark)
     assert all(
-        0 <= bar.over <= chart.over_height and 0 <= bar.under <= max(1, chart.under_height)
-        for bar in chart.bars
+        0 <= bar.over <= chart.over_height and 0 <= bar.under <= max(1, chart.under_height) for bar in chart.bars
     )
 
 

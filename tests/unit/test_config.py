@@ -9,7 +9,8 @@ from pgvigil.errors import ConfigError
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("500ms", 0.5), ("10s", 10), ("5m", 300), ("1h", 3600), ("1d", 86400), ("2.5", 2.5), (" 1 s ", 1)]
+    ("text", "seconds"),
+    [("500ms", 0.5), ("10s", 10), ("5m", 300), ("1h", 3600), ("1d", 86400), ("2.5", 2.5), (" 1 s ", 1)],
 )
 def test_duration_has_a_unit_or_is_seconds(text, seconds):
     """Durations are written as in Telegraf and Prometheus."""

@@ -299,9 +299,7 @@ def test_tls_without_proof_is_refused(
 
 def tls_options(security: str, context: ssl.SSLContext) -> dict[str, Any]:
     """Say it in the words of aiosmtpd."""
-    return (
-        {"ssl_context": context} if security == "tls" else {"tls_context": context, "require_starttls": True}
-    )
+    return {"ssl_context": context} if security == "tls" else {"tls_context": context, "require_starttls": True}
 
 
 def test_starttls_is_never_done_without() -> None:
@@ -336,9 +334,7 @@ def test_login() -> None:
     assert len(inbox.mails) == 1
 
 
-@pytest.mark.parametrize(
-    "changes", [{"password": PASSWORD + "x"}, {"password": "비밀" + PASSWORD}, {"username": None}]
-)
+@pytest.mark.parametrize("changes", [{"password": PASSWORD + "x"}, {"password": "비밀" + PASSWORD}, {"username": None}])
 def test_a_wrong_login_is_not_the_fault_of_the_mail(changes: dict[str, Any]) -> None:
     """535 and 530 keep the mail, and name the option to check."""
     with serving(Inbox(), authenticator=check_login, auth_required=True, auth_require_tls=False) as settings:
@@ -386,9 +382,7 @@ def test_a_server_that_says_nothing() -> None:
     assert "--smtp-security" in error.hint
 
 
-@pytest.mark.parametrize(
-    "replies", [[b"554 go away"], [b"220 hello", b"502 what", b"502 what"], [b"220 hello"]]
-)
+@pytest.mark.parametrize("replies", [[b"554 go away"], [b"220 hello", b"502 what", b"502 what"], [b"220 hello"]])
 def test_a_server_that_refuses_the_session(replies: list[bytes]) -> None:
     """The mail is fine, so it is kept."""
     with scripted(*replies) as settings:

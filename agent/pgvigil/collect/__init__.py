@@ -81,6 +81,4 @@ class Collector:
         level = logging.DEBUG if self._failures.get(subject.NAME) == reason else logging.WARNING
         self._failures[subject.NAME] = reason
         show_traceback = _log.isEnabledFor(logging.DEBUG)
-        _log.log(
-            level, "collector_failed collector=%s reason=%r", subject.NAME, reason, exc_info=show_traceback
-        )
+        _log.log(level, "collector_failed collector=%s reason=%r", subject.NAME, reason, exc_info=show_traceback)

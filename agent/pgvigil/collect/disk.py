@@ -91,9 +91,7 @@ def read(options: CollectOptions, previous: Reading | None = None) -> Reading:
         devices = frozenset(counters)
         layout = Layout(at, table, devices, _find_disks(options, parse_mounts(table), devices))
     space = {
-        disk.disk_name: space
-        for disk in layout.disks
-        if disk.mount and (space := read_space(disk.mount.mount_point))
+        disk.disk_name: space for disk in layout.disks if disk.mount and (space := read_space(disk.mount.mount_point))
     }
     return Reading(at, layout, space, counters)
 
@@ -183,9 +181,7 @@ def _read_counters() -> dict[str, Counters]:
     return {name: Counters(io.read_bytes, io.write_bytes, io.busy_time) for name, io in devices.items()}
 
 
-def _find_disks(
-    options: CollectOptions, mounts: tuple[Mount, ...], devices: frozenset[str]
-) -> tuple[Disk, ...]:
+def _find_disks(options: CollectOptions, mounts: tuple[Mount, ...], devices: frozenset[str]) -> tuple[Disk, ...]:
     mounted = _find_mounted(options, mounts)
     bare = find_bare_disks(mounts, (disk.kernel_name for disk in mounted if disk.kernel_name))
     return mounted + tuple(

@@ -62,11 +62,7 @@ def read(options: CollectOptions, previous: Reading | None = None) -> Reading:
     at = monotonic()
     interfaces = frozenset(counters)
     # Three ioctl per interface, more than the whole rest of a beat, and some drivers ask the card itself.
-    if (
-        previous is None
-        or previous.links.interfaces != interfaces
-        or at - previous.links.at > _LINKS_MAX_AGE_SECONDS
-    ):
+    if previous is None or previous.links.interfaces != interfaces or at - previous.links.at > _LINKS_MAX_AGE_SECONDS:
         return Reading(at, counters, Links(at, interfaces, _read_speeds()))
     return Reading(at, counters, previous.links)
 

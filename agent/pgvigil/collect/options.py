@@ -54,9 +54,7 @@ class CollectOptions:
                 re.compile(pattern)
             except re.error as exc:
                 message = f"{name}={pattern!r} is no regular expression: {exc}"
-                raise ConfigError(
-                    message, "Mend the pattern, or leave the option out for the default"
-                ) from exc
+                raise ConfigError(message, "Mend the pattern, or leave the option out for the default") from exc
 
 
 def excluded(pattern: str, name: str) -> bool:

@@ -18,7 +18,8 @@ _MAIL_LIMIT = 50
 _HOSTS = """
 select
     n.host_id, n.host_name, n.status, n.is_silent, n.stored_at, n.sample_interval, n.open_alerts,
-    n.cpu_usage, n.memory_usage, n.disk_name, n.disk_usage, n.received_bytes_per_second, n.sent_bytes_per_second,
+    n.cpu_usage, n.memory_usage, n.disk_name, n.disk_usage,
+    n.received_bytes_per_second, n.sent_bytes_per_second,
     count(*) over () as hosts,
     count(*) filter (where n.status = 'critical') over () as critical,
     count(*) filter (where n.status = 'warning') over () as warning,
@@ -43,28 +44,26 @@ order by
 limit %s
 """
 
-# A bucket spans two samples at least, else every other one would be empty; it ends at a multiple of its size, so that
-# the columns of a sparkline move to the left without changing their heights.
+# A bucket spans two samples at least, else every other one would be empty; it ends at a multiple of its size, so
+# that the columns of a sparkline move to the left without changing their heights.
 _HOSTS_WITH_HISTORY = f"""
 select
     w.*,
-    dashboard.sparkline(w.host_id, 'cpu_usage', 'cpu-total', u.at, u.span, u.buckets) as cpu_history,
-    dashboard.sparkline(w.host_id, 'memory_usage', 'memory', u.at, u.span, u.buckets) as memory_history,
-    dashboard.sparkline(w.host_id, 'disk_usage', w.disk_name, u.at, u.span, u.buckets) as disk_history,
-    dashboard.sparkline(w.host_id, 'received_bytes_per_second', null, u.at, u.span, u.buckets) as received_history,
-    dashboard.sparkline(w.host_id, 'sent_bytes_per_second', null, u.at, u.span, u.buckets) as sent_history
+    dashboard.sparkline(w.host_id, 'cpu_usage', 'cpu-total', b.at, b.span, b.buckets) as cpu_history,
+    dashboard.sparkline(w.host_id, 'memory_usage', 'memory', b.at, b.span, b.buckets) as memory_history,
+    dashboard.sparkline(w.host_id, 'disk_usage', w.disk_name, b.at, b.span, b.buckets) as disk_history,
+    dashboard.sparkline(w.host_id, 'received_bytes_per_second', null, b.at, b.span, b.buckets) as received_history,
+    dashboard.sparkline(w.host_id, 'sent_bytes_per_second', null, b.at, b.span, b.buckets) as sent_history
 from ({_HOSTS}) as w
 cross join lateral (
     select
         c.buckets,
-        make_interval(secs => b.seconds * c.buckets) as span,
-        to_timestamp(ceil(extract(epoch from statement_timestamp()) / b.seconds) * b.seconds) as at
-    from (select %s::float8 as seconds) as a
-    cross join lateral (
-        select greatest(1, least(24, floor(a.seconds / 2 / extract(epoch from w.sample_interval))))::integer as buckets
-    ) as c
-    cross join lateral (select a.seconds / c.buckets as seconds) as b
-) as u
+        make_interval(secs => d.seconds * c.buckets) as span,
+        to_timestamp(ceil(extract(epoch from statement_timestamp()) / d.seconds) * d.seconds) as at
+    from (select %s::float8 as seconds, extract(epoch from w.sample_interval) as pause) as a
+    cross join lateral (select greatest(1, least(24, floor(a.seconds / 2 / a.pause)))::integer as buckets) as c
+    cross join lateral (select a.seconds / c.buckets as seconds) as d
+) as b
 """  # noqa: S608 - our own text
 
 _ALERTS = """
@@ -83,7 +82,11 @@ limit %s
 _MAILS = """
 select
     m.event, m.severity, m.host_name, m.title, m.resource, m.address, m.attempts, m.due_at,
-    case when m.sent_at is not null then 'sent' when m.failed_at is not null then 'failed' else 'waiting' end as state,
+    case
+        when m.sent_at is not null then 'sent'
+        when m.failed_at is not null then 'failed'
+        else 'waiting'
+    end as state,
     coalesce(m.sent_at, m.failed_at, m.created_at) as at,
     coalesce(m.last_error, '') as reason
 from dashboard.recent_mail as m
@@ -176,7 +179,7 @@ class Snapshot:
 
 
 def read_snapshot(connection: Connection, *, host_limit: int, span_seconds: float = 1800.0) -> Snapshot:
-    """Read the fleet in four statements; a span of 0 leaves out the sparklines, which cost most of the time."""
+    """Read the fleet in four statements; a span of 0 leaves out the sparklines, which cost the most."""
     taken_at: datetime = fetch(connection, "select statement_timestamp() as at")[0]["at"]
     if span_seconds > 0:
         hosts = fetch(connection, _HOSTS_WITH_HISTORY, (host_limit, span_seconds))
@@ -196,7 +199,7 @@ def read_snapshot(connection: Connection, *, host_limit: int, span_seconds: floa
 
 
 def _pick(kind: type, row: dict[str, Any]) -> dict[str, Any]:
-    """Take the columns of one dataclass; names come from hosts and people, so none may hold a control character."""
+    """Take the columns of one dataclass; texts come from hosts and people: no control character gets in."""
     return {field.name: _harmless(row[field.name]) for field in fields(kind) if field.name in row}
 
 

@@ -1,8 +1,4 @@
-"""A snapshot as a picture for a terminal of any size: hosts, open alerts, mails. No I/O.
-
-Nothing is told by colour alone, and the colours are those of Okabe and Ito, which colour-blind people can tell apart.
-Every text is a rich Text, in which [red] is five characters.
-"""
+"""A snapshot as a picture for a terminal of any size: hosts, open alerts, mails. No I/O."""
 
 from __future__ import annotations
 
@@ -13,31 +9,25 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from pgvigil.chart import draw_chart
-from pgvigil.wording import NO_BREAK, display_width, format_value, shorten
+from pgvigil.top.cells import BADGES, UNKNOWN, age, badge, line, rate, spark
+from pgvigil.wording import display_width, format_value, shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from rich.console import Console, ConsoleOptions, RenderResult
 
     from pgvigil.top.snapshot import AlertRow, HostRow, MailRow, Snapshot
 
-_BLUE, _SKY, _GREEN, _YELLOW, _RED = "#0072B2", "#56B4E9", "#009E73", "#F0E442", "#D55E00"
-_BADGES = {
-    "critical": f"bold black on {_RED}",
-    "failed": f"bold black on {_RED}",
-    "warning": f"bold black on {_YELLOW}",
-    "waiting": f"bold black on {_YELLOW}",
-    "silent": f"bold white on {_BLUE}",
-    "ok": _GREEN,
-    "sent": _GREEN,
-}
-_HEAT = dict(zip("▁▂▃▄▅▆▇█", (_SKY, _SKY, _SKY, _SKY, _SKY, _YELLOW, _YELLOW, _RED), strict=True))
+    _Firing = dict[tuple[int, str], str]
+    _History = Sequence[float | None]
+
 _WIDE = 100
-_AGES = ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"))
-_FIXED_COLUMNS = 8 + 5 + 4 + 4 + 4 + 6 + 6 + 7  # badge, age, three percentages, two rates, gaps
+_LONGEST_SPARK = 24
+_FIXED = 8 + 5 + 4 + 4 + 4 + 6 + 6 + 8  # status, age, three percentages, two rates, gaps
+_RECEIVED, _SENT = "received_bytes_per_second", "sent_bytes_per_second"
+_HEADS = ("status", "host", "age", "cpu %", "mem %", "disk %", "recv/s", "sent/s")
 _OTHER_LINES = 4  # title, head of the hosts, two rules
 
 
@@ -63,7 +53,7 @@ class View:
         hosts, alerts, mails = _share(height - _OTHER_LINES - bool(self.notice), lines)
         yield _title(snapshot, self.now, width, min(hosts, lines[0]))
         if self.notice:
-            yield _line(self.notice, _BADGES["warning"])
+            yield line(self.notice, BADGES["warning"])
         yield _hosts(snapshot, hosts, self.now, width)
         yield _rule("open alerts", alerts, lines[1], snapshot.totals.firing + snapshot.totals.pending)
         yield _list((_alert(row, self.now) for row in snapshot.alerts[:alerts]), "none")
@@ -72,7 +62,7 @@ class View:
 
 
 def _share(space: int, wanted: tuple[int, int, int]) -> tuple[int, int, int]:
-    """Divide the lines: mails get a fifth, alerts a third, hosts the rest; what one leaves over the others get."""
+    """Divide the lines: a fifth for mails, a third for alerts; what one leaves over goes to the others."""
     hosts, alerts, mails = (max(1, lines) for lines in wanted)
     few_mails, few_alerts = min(mails, max(1, space // 5)), min(alerts, max(1, space // 3))
     hosts = max(1, min(hosts, space - few_alerts - few_mails))
@@ -80,17 +70,14 @@ def _share(space: int, wanted: tuple[int, int, int]) -> tuple[int, int, int]:
     return hosts, alerts, max(1, min(mails, space - hosts - alerts))
 
 
-def _line(text: str = "", style: str = "") -> Text:
-    return Text(text, style=style, no_wrap=True, overflow="ellipsis")
-
-
 def _title(snapshot: Snapshot, now: datetime, width: int, shown: int) -> Text:
     totals = snapshot.totals
-    title = _line().append(" pgvigil ", "bold reverse")
+    title = line().append(" pgvigil ", "bold reverse")
     title.append(f"  {totals.hosts:,} host{'' if totals.hosts == 1 else 's'}", "bold")
-    for count, word in ((totals.critical, "critical"), (totals.warning, "warning"), (totals.silent, "silent")):
+    for word in ("critical", "warning", "silent"):
+        count = getattr(totals, word)
         if count:
-            title.append("  ").append(f" {count:,} {word} ", _BADGES[word])
+            title.append("  ").append(f" {count:,} {word} ", BADGES[word])
     hidden = totals.hosts - shown
     if hidden > 0:
         title.append(f"  and {hidden:,} more" if shown else "")
@@ -113,28 +100,98 @@ def _list(rows: Iterable[Sequence[Text]], otherwise: str) -> Table | Text:
             is_last = len(table.columns) == len(row) - 1
             table.add_column(no_wrap=True, ratio=1 if is_last else None)
         table.add_row(*row)
-    return table if table.row_count else _line(otherwise, "dim")
+    return table if table.row_count else line(otherwise, "dim")
+
+
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """The widths of what differs: names get what they need, sparklines what is left."""
+
+    name: int
+    disk: int
+    spark: int
+    is_wide: bool
+
+    @classmethod
+    def fit(cls, rows: Sequence[HostRow], width: int) -> _Columns:
+        name = max(4, min(max(display_width(row.host_name) for row in rows), width // 5))
+        disk = max(2, min(max(display_width(row.disk_name or "") for row in rows), width // 10))
+        is_wide = width >= _WIDE
+        spark = (width - _FIXED - name - disk) // (5 if is_wide else 3)
+        return cls(name, disk, max(0, min(_LONGEST_SPARK, spark)), is_wide)
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        percent, rate, extra = 4 + self.spark, 6 + self.spark, 1 + self.spark if self.is_wide else 0
+        return 8, self.name, 5, percent, percent, 4 + self.disk + extra, rate, rate if self.is_wide else 6
 
 
 def _hosts(snapshot: Snapshot, shown: int, now: datetime, width: int) -> Table | Text:
-    """Lay the hosts out: names get what they need, sparklines what is left."""
     rows = snapshot.hosts[:shown]
     if not rows:
-        return _line("no host has registered yet", "dim")
-    name = min(max(display_width(row.host_name) for row in rows), width // 5)
-    disk = min(max(display_width(row.disk_name or "") for row in rows), width // 10)
-    is_wide = width >= _WIDE
-    spark = max(0, min(_LONGEST_SPARK, (width - _FIXED - name - disk) // (5 if is_wide else 3)))
-    firing = {(row.host_id, row.metric): row.severity for row in snapshot.alerts if row.state == "firing"}
+        return line("no host has registered yet", "dim")
+    columns = _Columns.fit(rows, width)
+    worst_last = reversed(snapshot.alerts)
+    firing = {(row.host_id, row.metric): row.severity for row in worst_last if row.state == "firing"}
     table = Table.grid(padding=(0, 1, 0, 0))
-    heads = ("status", "host", "age", "cpu %", "memory %", "fullest disk %", "received/s", "sent/s")
-    for head in heads:
-        table.add_column(no_wrap=True)
-    table.add_row(*(_line(head, "dim") for head in heads))
+    for column_width in columns.widths:
+        table.add_column(no_wrap=True, width=column_width)
+    table.add_row(*(line(head, "dim") for head in _HEADS))
     for row in rows:
-        table.add_row(*_host_cells(row, now, (name, disk, spark, is_wide), firing))
+        table.add_row(*_host(row, now, columns, firing))
     return table
 
 
-def _host_cells(row: HostRow, now: datetime, widths, firing: dict[tuple[int, str], str]) -> list[Text]:
-    return []
+def _host(row: HostRow, now: datetime, columns: _Columns, firing: _Firing) -> list[Text]:
+    def cell(metric: str, value: str, history: _History, limit: float | None, name: str = "") -> Text:
+        # What a silent host said last is no news, and is not shown as such.
+        style = BADGES.get(firing.get((row.host_id, metric), ""), "dim" if row.is_silent else "")
+        return line().append(value, style).append(" ").append(name, "dim").append(spark(history, columns.spark, limit))
+
+    def percent(metric: str, value: float | None, history: _History, name: str = "") -> Text:
+        return cell(metric, f"{UNKNOWN:>3}" if value is None else f"{value:3.0f}", history, 100.0, name)
+
+    disk = shorten(row.disk_name or "", columns.disk)
+    disk += " " * (columns.disk + 1 - display_width(disk))
+    return [
+        badge(row.status),
+        line(shorten(row.host_name, columns.name), "bold"),
+        line(age(now - row.stored_at) if row.stored_at else "never", BADGES["silent"] if row.is_silent else ""),
+        percent("cpu_usage", row.cpu_usage, row.cpu_history),
+        percent("memory_usage", row.memory_usage, row.memory_history),
+        percent("disk_usage", row.disk_usage, row.disk_history if columns.is_wide else (), disk),
+        cell(_RECEIVED, rate(row.received_bytes_per_second), row.received_history, None),
+        cell(_SENT, rate(row.sent_bytes_per_second), row.sent_history if columns.is_wide else (), None),
+    ]
+
+
+def _alert(row: AlertRow, now: datetime) -> list[Text]:
+    limit = "" if row.limit_value is None else f"limit {format_value(row.limit_value, row.unit, exact=True)}"
+    subject = f"{row.title} {row.resource}" + (" (shadow: nobody is mailed)" if row.is_shadow else "")
+    cells = [
+        line(row.host_name),
+        line(format_value(row.value, row.unit), "bold"),
+        line(limit),
+        line(f"peak {format_value(row.peak_value, row.unit)}"),
+        line(age(now - row.since)),
+        line(subject),
+    ]
+    if row.state == "pending":
+        for cell in cells:
+            cell.stylize("dim not bold")
+    return [line("pending", "dim") if row.state == "pending" else badge(row.severity), *cells]
+
+
+def _mail(row: MailRow, now: datetime) -> list[Text]:
+    subject = row.reason or f"{row.title} {row.resource}"
+    if row.state == "waiting" and row.attempts:
+        wait = max(0.0, (row.due_at - now).total_seconds())
+        subject = f"attempt {row.attempts + 1} in {wait:.0f} s: {subject}"
+    return [
+        badge(row.state),
+        line(age(now - row.at)),
+        line(row.event),
+        line(row.host_name),
+        line(shorten(row.address, 24)),
+        line(subject),
+    ]
