@@ -96,7 +96,7 @@ def clone() -> Clone:
     def cloned(server: EmbeddedPostgres, template: str) -> Iterator[str]:
         name = f"test_{next(_numbers)}"
         with psycopg.connect(server.dsn(), autocommit=True) as connection:
-            connection.execute(f"create database {name} template {template}")
+            connection.execute(f"create database {name} template {template} strategy file_copy")
         try:
             yield server.dsn(name)
         finally:

@@ -127,7 +127,7 @@ def mailer(
 ) -> None:
     """Send the alert mails, and keep time for the database.
 
-    Example: pgvigil mailer --dsn "host=db1 dbname=pgvigil user=mailer" --smtp-host mx1 --smtp-sender pgvigil@example.org
+    Example: pgvigil mailer --dsn "host=db1 dbname=pgvigil user=mailer" --smtp-host mx --smtp-sender vigil@example.org
     """
     from pgvigil import config
     from pgvigil.mailing import run_mailer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import statistics
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _ROUNDS = 3
-_BASELINE_SECONDS = 4.0
-_PATIENCE_SECONDS = 30.0
+_BASELINE_SAMPLES = 3
+_PATIENCE_SECONDS = 10.0
 _LINES_SHOWN = 8
 _SPAN_SECONDS = 60.0
 
@@ -158,51 +159,56 @@ def _tell_psql(demo: Demo, postgres: EmbeddedPostgres) -> None:
 
 def _play(demo: Demo, owner: database.Connection, sink: Sink) -> None:
     """Set the rule to this machine, breach it a few times, then watch until it is over."""
-    _watch(demo, owner, lambda: _seconds_sampled(owner) >= _BASELINE_SECONDS, "samples")
-    limit = _set_limit(demo, owner)
+    _watch(demo, owner, partial(_has_samples, owner, time.time()))
     for number in range(1, _ROUNDS + 1):
         if demo.is_over:
             return
-        demo.say(f"round {number} of {_ROUNDS}: burning CPU until the rule fires (limit {limit:.0f} %)")
+        limit = _set_limit(demo, owner)
+        demo.say(f"round {number} of {_ROUNDS}: burning CPU until the rule fires at {limit:.0f} %")
         mails = len(sink.deliveries)
         with busy_cores():
-            _watch(demo, owner, partial(_delivered, sink, mails, "fired"), "mail of the breach")
-        _watch(demo, owner, partial(_delivered, sink, mails, "resolved"), "mail of the recovery")
+            if not _watch(demo, owner, partial(_delivered, sink, mails, "fired")):
+                demo.say(f"no mail within {_PATIENCE_SECONDS:g} s; see agent.log and mailer.log in {demo.directory}")
+        if not _watch(demo, owner, partial(_delivered, sink, mails, "resolved")):
+            demo.say("others keep this machine busy: the rule is set anew to what it does now")
     demo.say("now it is yours: Ctrl-C ends it" if demo.deadline is None else "watching until the time is up")
-    _watch(demo, owner, lambda: False, "")
+    _watch(demo, owner, demo.stop.is_set, patience_seconds=math.inf)
 
 
-def _seconds_sampled(owner: database.Connection) -> float:
-    rows = database.fetch(owner, "select coalesce(extract(epoch from max(created_at) - min(created_at)), 0)::float8"
-                                 " as span from pgvigil.cpu_log")  # fmt: skip
-    return float(rows[0]["span"])
+def _has_samples(owner: database.Connection, since: float) -> bool:
+    """Tell whether there are samples enough to know what this machine does by itself."""
+    query = "select count(*) as samples from pgvigil.cpu_log where created_at > to_timestamp(%s)"
+    return int(database.fetch(owner, query, (since,))[0]["samples"]) >= _BASELINE_SAMPLES
 
 
 def _delivered(sink: Sink, seen: int, event: str) -> bool:
     return any(delivery.event == event for delivery in sink.deliveries[seen:])
 
 
-def _watch(demo: Demo, owner: database.Connection, done: Callable[[], bool], what: str) -> None:
-    """Show the view until something is done, the demo is over, or patience is."""
-    give_up = time.monotonic() + _PATIENCE_SECONDS
-    while not demo.is_over and not done():
-        if what and time.monotonic() > give_up:
-            demo.say(f"no {what} within {_PATIENCE_SECONDS:g} s; see {demo.directory}/agent.log and mailer.log")
-            return
+def _watch(
+    demo: Demo, owner: database.Connection, done: Callable[[], bool], patience_seconds: float = _PATIENCE_SECONDS
+) -> bool:
+    """Show the view until something is done (True), or the demo is over, or patience is (False)."""
+    give_up = time.monotonic() + patience_seconds
+    while not done():
+        if demo.is_over or time.monotonic() > give_up:
+            return False
         demo.show(owner)
         demo.stop.wait(0.25)
+    return True
 
 
 def _set_limit(demo: Demo, owner: database.Connection) -> float:
     """Put the limit between what this machine does now and what we can make it do."""
-    idle = float(database.fetch(owner, "select avg(cpu_usage)::float8 as usage from pgvigil.cpu_log")[0]["usage"])
-    reach = 100.0 * len(os.sched_getaffinity(0)) / (os.cpu_count() or 1)
-    limit = round(idle + 0.6 * min(reach, 100.0 - idle), 1)
+    query = "select cpu_usage from pgvigil.cpu_log order by created_at desc limit %s"
+    idle = statistics.mean(row["cpu_usage"] for row in database.fetch(owner, query, (_BASELINE_SAMPLES,)))
+    room = min(100.0 * len(os.sched_getaffinity(0)) / (os.cpu_count() or 1), 100.0 - idle)
+    limit, band = round(idle + 0.6 * room, 1), round(0.2 * room, 1)
     statement = (
-        f"update pgvigil.threshold set warning = {limit}, critical = null, clear_band = {round(0.2 * limit, 1)}"  # noqa: S608 - numbers
+        f"update pgvigil.threshold set warning = {limit}, critical = null, clear_band = {band}"  # noqa: S608 - numbers
         " where metric = 'cpu_usage'"
     )
-    demo.say(f"CPU usage here is {idle:.0f} %, so the rule is set to suit: {statement};")
+    demo.say(f"CPU usage is {idle:.0f} % here, so: {statement};")
     database.run_script(owner, "demo", statement)
     return limit
 
@@ -210,7 +216,7 @@ def _set_limit(demo: Demo, owner: database.Connection) -> float:
 def _summarise(demo: Demo, owner: database.Connection, sink: Sink) -> None:
     """Print what happened; raise if the main thing did not."""
     print("\nSummary")
-    for row in database.fetch(owner, _COUNTS):
+    for row in sorted(database.fetch(owner, _COUNTS), key=lambda row: str(row["name"])):
         print(f"  {row['name']:<12} {row['samples']:>5} samples, {row['rows']:>5} rows of this host")
     for event in ("fired", "resolved"):
         print(f"  {event:<12} {sum(d.event == event for d in sink.deliveries):>5} mails accepted by the SMTP server")

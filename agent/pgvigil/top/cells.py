@@ -15,20 +15,20 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
 # The colours of Okabe and Ito, which colour-blind people can tell apart; and nothing is told by colour alone.
-_BLUE, _SKY, _GREEN, _YELLOW, _RED = "#0072B2", "#56B4E9", "#009E73", "#F0E442", "#D55E00"
+_BLUE, _SKY, _GREEN, _YELLOW, _RED, _GREY = "#0072B2", "#56B4E9", "#009E73", "#F0E442", "#D55E00", "#999999"
 BADGES = MappingProxyType(
     {
-        "critical": f"bold black on {_RED}",
-        "failed": f"bold black on {_RED}",
-        "warning": f"bold black on {_YELLOW}",
-        "waiting": f"bold black on {_YELLOW}",
-        "silent": f"bold white on {_BLUE}",
+        "critical": f"#000000 on {_RED}",
+        "failed": f"#000000 on {_RED}",
+        "warning": f"#000000 on {_YELLOW}",
+        "waiting": "bold",
+        "silent": f"#FFFFFF on {_BLUE}",
         "ok": _GREEN,
         "sent": _GREEN,
     }
 )
 _HEAT = dict(zip("▁▂▃▄▅▆▇█", (_SKY, _SKY, _SKY, _SKY, _SKY, _YELLOW, _YELLOW, _RED), strict=True))
-_HEAT_OF_RATE = dict.fromkeys(_HEAT, _SKY)  # its scale is its own peak: a full column says nothing bad
+_HEAT_OF_RATE = dict.fromkeys(_HEAT, _GREY)  # its scale is its own peak: a full column says nothing bad
 _AGES = ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"))
 UNKNOWN = "\N{EN DASH}"
 
@@ -40,7 +40,7 @@ def line(text: str = "", style: str = "") -> Text:
 
 def badge(word: str) -> Text:
     """Write a word in its colour; what needs nobody's attention is not filled."""
-    return line(f"{word:^8}" if word not in {"ok", "sent"} else word, BADGES[word])
+    return line(word if word in {"ok", "sent", "waiting"} else f"{word:<8}", BADGES[word])
 
 
 def age(past: timedelta) -> str:

@@ -43,7 +43,7 @@ class _News:
     read_at: float
     error: PgvigilError | None = None
 
-    def view(self, height: int | None = None) -> View:
+    def view(self, height: int) -> View:
         # Ages go on counting by the server's clock, however wrong ours may be.
         age = time.monotonic() - self.read_at
         notice = f"database lost {age:.0f} s ago, trying again: {self.error.message}" if self.error else ""
@@ -130,7 +130,7 @@ def _watch(console: Console, feed: _Feed, refresh_seconds: float, stop: Event) -
     try:
         with _keyboard() as q_pressed, Live(console=console, screen=True, auto_refresh=False) as live:
             while not stop.is_set():
-                live.update(feed.news.view(), refresh=True)
+                live.update(feed.news.view(console.height), refresh=True)
                 if q_pressed():
                     return
     finally:

@@ -78,9 +78,8 @@ def _title(snapshot: Snapshot, now: datetime, width: int, shown: int) -> Text:
         count = getattr(totals, word)
         if count:
             title.append("  ").append(f" {count:,} {word} ", BADGES[word])
-    hidden = totals.hosts - shown
-    if hidden > 0:
-        title.append(f"  and {hidden:,} more" if shown else "")
+    if shown < totals.hosts:
+        title.append(f"  worst {shown:,} shown")
     clock = f"{now.astimezone():%H:%M:%S}"
     title.pad_right(max(1, width - title.cell_len - len(clock)))
     return title.append(clock)
@@ -146,7 +145,9 @@ def _host(row: HostRow, now: datetime, columns: _Columns, firing: _Firing) -> li
     def cell(metric: str, value: str, history: _History, limit: float | None, name: str = "") -> Text:
         # What a silent host said last is no news, and is not shown as such.
         style = BADGES.get(firing.get((row.host_id, metric), ""), "dim" if row.is_silent else "")
-        return line().append(value, style).append(" ").append(name, "dim").append(spark(history, columns.spark, limit))
+        text = line().append(value, style).append(" ").append(name, "dim")
+        text.append(spark(history, columns.spark, limit)).rstrip()
+        return text
 
     def percent(metric: str, value: float | None, history: _History, name: str = "") -> Text:
         return cell(metric, f"{UNKNOWN:>3}" if value is None else f"{value:3.0f}", history, 100.0, name)
@@ -185,8 +186,8 @@ def _alert(row: AlertRow, now: datetime) -> list[Text]:
 def _mail(row: MailRow, now: datetime) -> list[Text]:
     subject = row.reason or f"{row.title} {row.resource}"
     if row.state == "waiting" and row.attempts:
-        wait = max(0.0, (row.due_at - now).total_seconds())
-        subject = f"attempt {row.attempts + 1} in {wait:.0f} s: {subject}"
+        wait = round((row.due_at - now).total_seconds())
+        subject = f"attempt {row.attempts + 1} {f'in {wait} s' if wait > 0 else 'now'}: {subject}"
     return [
         badge(row.state),
         line(age(now - row.at)),

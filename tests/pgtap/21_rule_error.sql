@@ -1,0 +1,89 @@
+-- A rule that fails costs no sample, and stops no other rule.
+begin;
+select plan(15);
+
+set local client_min_messages to error;
+select pgvigil.ensure_partitions('2031-03-30 12:00+00');
+select pgvigil.register_host('web1', '10 seconds', '1.0');
+delete from pgvigil.threshold;
+insert into pgvigil.threshold (metric, warning) values ('cpu_usage', 90), ('load_1m', 4), ('memory_usage', 90), ('disk_usage', 90);
+
+create function pg_temp.cpu(p_second integer) returns void language sql as $$
+    insert into pgvigil.cpu_log (created_at, host_id, cpu_name, cpu_usage, load_1m)
+    select '2031-03-30 12:00+00'::timestamptz + p_second * interval '1 second', h.host_id, 'cpu-total', 95, 5 from pgvigil.host as h
+$$;
+
+-- One metric cannot be judged: it divides by zero.
+alter function pgvigil.rank_thresholds(integer, text, text) rename to rank_thresholds_sound;
+create function pgvigil.rank_thresholds(p_host_id integer, p_metric text, p_resource text)
+returns table (threshold_id bigint, rank bigint, scope text, mode text, alert_limit pgvigil.alert_limit)
+language plpgsql as $$
+begin
+    if p_metric = 'cpu_usage' then
+        perform 1 / 0;
+    end if;
+    return query select * from pgvigil.rank_thresholds_sound(p_host_id, p_metric, p_resource);
+end
+$$;
+select lives_ok($$select pg_temp.cpu(0)$$, 'a rule that divides by zero is no error of the insert');
+select is((select count(*) from pgvigil.cpu_log), 1::bigint, 'the sample is stored');
+select results_eq(
+    $$select e.log_table, e.metric, e.resource, e.message from pgvigil.rule_error as e$$,
+    $$values ('cpu_log', 'cpu_usage', 'cpu-total', 'division by zero')$$,
+    'the error is noted, with what was judged'
+);
+select is((select e.host_id from pgvigil.rule_error as e), (select h.host_id from pgvigil.host as h), 'and with its host');
+select results_eq(
+    $$select a.metric, a.state from pgvigil.alert as a$$, $$values ('load_1m', 'firing')$$,
+    'the other metrics of the row are judged all the same'
+);
+drop function pgvigil.rank_thresholds(integer, text, text);
+alter function pgvigil.rank_thresholds_sound(integer, text, text) rename to rank_thresholds;
+select lives_ok($$select pg_temp.cpu(10)$$, 'the rule is mended');
+select is((select count(*) from pgvigil.alert), 2::bigint, 'and judges the next sample');
+select is((select count(*) from pgvigil.rule_error), 1::bigint, 'without another error');
+
+-- A whole table cannot be judged: its trigger reads a column that is gone.
+delete from pgvigil.rule_error;
+alter table pgvigil.memory_log drop column available_bytes;
+select lives_ok(
+    $$insert into pgvigil.memory_log (created_at, host_id, memory_name, memory_usage, used_bytes)
+    select '2031-03-30 12:00+00', h.host_id, 'memory', 95, 1 from pgvigil.host as h$$,
+    'a column that is gone is no error of the insert'
+);
+select is((select count(*) from pgvigil.memory_log), 1::bigint, 'its sample is stored');
+select results_eq(
+    $$select e.log_table, e.metric from pgvigil.rule_error as e$$, $$values ('memory_log', null::text)$$,
+    'the error is noted, of the table as a whole'
+);
+insert into pgvigil.disk_log (created_at, host_id, disk_name, disk_usage)
+select '2031-03-30 12:00+00', h.host_id, '/', 95 from pgvigil.host as h;
+select is(
+    (select count(*) from pgvigil.alert as a where a.metric = 'disk_usage'), 1::bigint, 'the other tables are judged all the same'
+);
+
+-- Locks and deadlocks are no faults of a rule: the agent tries the sample again.
+create function pg_temp.raises(p_sqlstate text) returns text language plpgsql as $$
+begin
+    execute format(
+        $f$
+        create or replace function pgvigil.has_newer_sample(p_log_table text, p_reading pgvigil.reading)
+        returns boolean language plpgsql as $b$ begin raise exception using errcode = %L; end $b$
+        $f$,
+        p_sqlstate
+    );
+    delete from pgvigil.alert;
+    insert into pgvigil.cpu_log (created_at, host_id, cpu_name, cpu_usage)
+    select '2031-03-30 13:00+00', h.host_id, 'cpu-total', 95 from pgvigil.host as h;
+    return 'stored';
+exception when others then
+    return sqlstate;
+end
+$$;
+select is(pg_temp.raises('40P01'), '40P01', 'a deadlock goes back to the agent');
+select is(pg_temp.raises('40001'), '40001', 'a serialization failure goes back to the agent');
+select todo('a lock_timeout counts as a fault of the rule, and the sample stays unjudged', 1);
+select is(pg_temp.raises('55P03'), '55P03', 'a lock that was not to be had goes back to the agent');
+
+select * from finish();
+rollback;
