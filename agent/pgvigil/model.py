@@ -152,3 +152,5 @@ class Mail:
     time_zone: str
     language: str
     history: tuple[float | None, ...]
+    detail: str = ""
+    companions: tuple[str, ...] = ()

@@ -1,18 +1,19 @@
 -- Which rule judges what: the candidates of a series in order, the winner, and the gate derived from them.
 
 create or replace view pgvigil.resource as
-select c.host_id, 'cpu_log'::text as log_table, c.cpu_name as resource, c.is_deleted from pgvigil.cpu_info as c
+select c.host_id, 'cpu_log'::text as log_table, c.cpu_name as resource, c.is_deleted, c.updated_at from pgvigil.cpu_info as c
 union all
-select m.host_id, 'memory_log', m.memory_name, m.is_deleted from pgvigil.memory_info as m
+select m.host_id, 'memory_log', m.memory_name, m.is_deleted, m.updated_at from pgvigil.memory_info as m
 union all
-select d.host_id, 'disk_log', d.disk_name, d.is_deleted from pgvigil.disk_info as d
+select d.host_id, 'disk_log', d.disk_name, d.is_deleted, d.updated_at from pgvigil.disk_info as d
 union all
-select n.host_id, 'network_log', n.network_interface, n.is_deleted from pgvigil.network_info as n;
+select n.host_id, 'network_log', n.network_interface, n.is_deleted, n.updated_at from pgvigil.network_info as n;
 comment on view pgvigil.resource is 'Every CPU, memory, disk and interface of every host, by the log table that holds its samples.';
 comment on column pgvigil.resource.host_id is 'The host.';
 comment on column pgvigil.resource.log_table is 'The log table.';
 comment on column pgvigil.resource.resource is 'Its name there.';
 comment on column pgvigil.resource.is_deleted is 'Gone from the host.';
+comment on column pgvigil.resource.updated_at is 'Last change.';
 
 
 create or replace function pgvigil.rank_thresholds(p_host_id integer, p_metric text, p_resource text)
@@ -21,6 +22,7 @@ returns table (
     rank bigint,
     scope text,
     mode text,
+    remind_every interval,
     alert_limit pgvigil.alert_limit
 )
 language sql
@@ -51,13 +53,18 @@ as $$
             t.managed_by
         ),
         t.mode,
+        t.remind_every,
         (
             m.direction,
             t.warning,
             t.critical,
             coalesce(t.clear_band, 0.05 * abs(coalesce(t.warning, t.critical))),
             t.hold,
-            h.sample_interval * pgvigil.setting('gap_intervals')::integer
+            -- what tick() derives comes when tick() comes
+            case
+                when m.log_table is null then interval '1 hour'
+                else h.sample_interval * pgvigil.setting('gap_intervals')::integer
+            end
         )::pgvigil.alert_limit
     from pgvigil.host as h
     cross join pgvigil.metric as m
@@ -134,9 +141,10 @@ begin
         cross join (
             select x.log_table, generate_series(1, max(x.position)) as position
             from pgvigil.metric as x
+            where x.log_table is not null
             group by x.log_table
         ) as p
-        left join pgvigil.metric as m on m.log_table = p.log_table and m.position = p.position
+        left join pgvigil.metric as m on m.log_table = p.log_table and m.position = p.position and m.is_enabled
         left join pgvigil.threshold as t
             on
                 t.metric = m.metric

@@ -14,7 +14,8 @@ begin
             resource text,
             at timestamptz,
             stored_at timestamptz,
-            value double precision
+            value double precision,
+            detail text
         );
     end if;
 end
@@ -31,6 +32,9 @@ as $$
 declare
     v_found boolean;
 begin
+    if p_log_table is null then
+        return false;
+    end if;
     execute (
         select
             format(
@@ -49,6 +53,170 @@ $$;
 comment on function pgvigil.has_newer_sample(text, pgvigil.reading) is 'Whether an earlier statement stored a newer sample of this series: then this one is late, and too late to change a state.';
 
 
+create or replace function pgvigil.mail_of_event(
+    p_event text, p_is_reopened boolean, p_is_quiet boolean, p_is_worse boolean
+)
+returns text
+language sql
+immutable
+as $$
+    select case
+        -- while it flaps only getting worse than ever before is news
+        when p_is_quiet then case when p_is_worse then 'escalated' end
+        when p_event = 'fired' and p_is_reopened then 'flapping'
+        else p_event
+    end
+$$;
+comment on function pgvigil.mail_of_event(text, boolean, boolean, boolean) is 'The mail that an event is worth, null if none: what comes and goes is mailed once. Pure; the backtest asks it too.';
+
+
+create or replace function pgvigil.close_alert(
+    p_alert pgvigil.alert, p_reading pgvigil.reading, p_event text
+)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+    if p_alert.state = 'pending' then
+        delete from pgvigil.alert as a where a.host_id = p_alert.host_id and a.alert_id = p_alert.alert_id;
+        return;
+    end if;
+    update pgvigil.alert as a
+    set
+        state = 'resolved',
+        resolved_at = greatest(p_reading.at, a.fired_at),
+        judged_at = p_reading.at,
+        value = p_reading.value,
+        unknown_since = null,
+        next_remind_at = null,
+        quiet_until = case
+            when a.quiet_until is not null then p_reading.stored_at + pgvigil.setting('flap_window')::interval
+        end,
+        updated_at = p_reading.stored_at
+    where a.host_id = p_alert.host_id and a.alert_id = p_alert.alert_id
+    returning a.* into p_alert;
+    perform pgvigil.note_event(
+        p_alert, p_event, pgvigil.mail_of_event(p_event, false, p_alert.quiet_until is not null, false),
+        p_reading.at, p_reading.stored_at
+    );
+end
+$$;
+comment on function pgvigil.close_alert(pgvigil.alert, pgvigil.reading, text) is 'Ends an alert: one that fired is resolved and mailed, one that was only pending leaves no trace.';
+
+
+create or replace function pgvigil.open_alert(
+    p_log_table text, p_reading pgvigil.reading, p_alert pgvigil.alert, p_state pgvigil.alert_state
+)
+returns pgvigil.alert
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_old pgvigil.alert;
+begin
+    if p_state.event = 'fired' then
+        select a.* into v_old
+        from pgvigil.alert as a
+        where
+            a.host_id = p_reading.host_id
+            and a.metric = p_reading.metric
+            and a.resource = p_reading.resource
+            and a.resolved_at > p_reading.at - pgvigil.setting('flap_window')::interval
+        order by a.resolved_at desc
+        limit 1;
+    end if;
+    if v_old.alert_id is not null then
+        -- It is back before it was really over: the same incident goes on.
+        delete from pgvigil.alert as a where a.host_id = p_alert.host_id and a.alert_id = p_alert.alert_id;
+        update pgvigil.alert as a
+        set reopened = a.reopened + 1, state = 'firing', resolved_at = null
+        where a.host_id = v_old.host_id and a.alert_id = v_old.alert_id
+        returning a.* into v_old;
+        return v_old;
+    elsif p_alert.alert_id is not null then
+        return p_alert;
+    end if;
+    insert into pgvigil.alert (
+        host_id, log_table, metric, resource, state, severity, value, peak_value, hold, pending_at, judged_at
+    )
+    values (
+        p_reading.host_id, p_log_table, p_reading.metric, p_reading.resource, 'pending', p_state.severity,
+        p_reading.value, p_reading.value, interval '0', p_reading.at, p_reading.at
+    )
+    returning * into v_old;
+    return v_old;
+end
+$$;
+comment on function pgvigil.open_alert(text, pgvigil.reading, pgvigil.alert, pgvigil.alert_state) is 'The row that keeps the state of a series that is over its limit: the open one, the one that was over only just, or a new one.';
+
+
+create or replace function pgvigil.keep_state(
+    p_log_table text, p_reading pgvigil.reading, p_alert pgvigil.alert, p_state pgvigil.alert_state, p_rule record
+)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_limit constant pgvigil.alert_limit := p_rule.alert_limit;
+    v_window constant interval := pgvigil.setting('flap_window')::interval;
+    v_was pgvigil.alert;
+    v_mail text;
+begin
+    if p_state.state = 'ok' then
+        if p_alert.alert_id is not null then
+            perform pgvigil.close_alert(p_alert, p_reading, 'resolved');
+        end if;
+        return;
+    end if;
+
+    v_was := pgvigil.open_alert(p_log_table, p_reading, p_alert, p_state);
+    v_mail := pgvigil.mail_of_event(
+        p_state.event,
+        v_was.reopened > 0 and v_was.quiet_until is null,
+        v_was.quiet_until is not null,
+        v_was.worst_severity = 'warning' and p_state.severity = 'critical'
+    );
+    update pgvigil.alert as a
+    set
+        threshold_id = p_rule.threshold_id,
+        is_shadow = p_rule.mode = 'shadow',
+        state = p_state.state,
+        severity = p_state.severity,
+        worst_severity = case when p_state.state = 'firing' then least(a.worst_severity, p_state.severity) else 'warning' end,
+        value = p_reading.value,
+        peak_value = case
+            when v_limit.direction = 'below' then least(a.peak_value, p_reading.value)
+            else greatest(a.peak_value, p_reading.value)
+        end,
+        warning = v_limit.warning,
+        critical = v_limit.critical,
+        hold = v_limit.hold,
+        pending_at = case when a.fired_at is null then p_state.pending_at else a.pending_at end,
+        judged_at = p_reading.at,
+        fired_at = case when p_state.state = 'firing' then coalesce(a.fired_at, p_reading.at) end,
+        quiet_until = case
+            when p_state.event = 'fired' and a.reopened > 0 then p_reading.stored_at + v_window
+            else a.quiet_until
+        end,
+        next_remind_at = case
+            when v_mail is not null then p_reading.stored_at + p_rule.remind_every
+            else a.next_remind_at
+        end,
+        unknown_since = null,
+        detail = coalesce(p_reading.detail, a.detail),
+        updated_at = p_reading.stored_at
+    where a.host_id = v_was.host_id and a.alert_id = v_was.alert_id
+    returning a.* into v_was;
+    if p_state.event is not null then
+        perform pgvigil.note_event(v_was, p_state.event, v_mail, p_reading.at, p_reading.stored_at);
+    end if;
+end
+$$;
+comment on function pgvigil.keep_state(text, pgvigil.reading, pgvigil.alert, pgvigil.alert_state, record) is 'Writes the state of a series into its alert, and the mails of the event, if it is one. The record is a row of rank_thresholds().';
+
+
 create or replace function pgvigil.judge_reading(p_log_table text, p_reading pgvigil.reading)
 returns void
 language plpgsql
@@ -58,6 +226,7 @@ declare
     v_alert pgvigil.alert;
     v_state pgvigil.alert_state;
     v_rule record;
+    v_threshold_id bigint;
 begin
     select a.* into v_alert
     from pgvigil.alert as a
@@ -79,123 +248,55 @@ begin
     select r.* into v_rule
     from pgvigil.rank_thresholds(p_reading.host_id, p_reading.metric, p_reading.resource) as r
     where r.rank = 1;
+    v_threshold_id := v_rule.threshold_id;
 
     if v_rule.threshold_id is null or v_rule.mode = 'off' then
         if v_alert.alert_id is not null and p_reading.at > v_alert.judged_at then
-            perform pgvigil.close_alert(v_alert, p_reading.at, p_reading.value, 'cancelled');
+            perform pgvigil.close_alert(v_alert, p_reading, 'cancelled');
         end if;
         return;
     end if;
 
     v_state := pgvigil.next_state(v_state, v_rule.alert_limit, p_reading.at, p_reading.value);
     if v_state.judged_at is distinct from v_alert.judged_at then
-        perform pgvigil.keep_state(p_log_table, p_reading, v_alert, v_state, v_rule.threshold_id, v_rule.mode, v_rule.alert_limit);
+        perform pgvigil.keep_state(p_log_table, p_reading, v_alert, v_state, v_rule);
     end if;
+exception when others then
+    perform pgvigil.record_rule_error(p_log_table, p_reading, v_threshold_id, sqlstate, sqlerrm);
 end
 $$;
-comment on function pgvigil.judge_reading(text, pgvigil.reading) is 'Judges one value by the rule that wins, and keeps the state that follows.';
-
-
-create or replace function pgvigil.close_alert(
-    p_alert pgvigil.alert, p_at timestamptz, p_value double precision, p_event text
-)
-returns void
-language plpgsql
-set search_path = ''
-as $$
-begin
-    if p_alert.state = 'pending' then
-        delete from pgvigil.alert as a where a.host_id = p_alert.host_id and a.alert_id = p_alert.alert_id;
-        return;
-    end if;
-    update pgvigil.alert as a
-    set state = 'resolved', resolved_at = p_at, judged_at = p_at, value = p_value, updated_at = statement_timestamp()
-    where a.host_id = p_alert.host_id and a.alert_id = p_alert.alert_id
-    returning a.* into p_alert;
-    perform pgvigil.queue_mail(p_alert, p_event);
-end
-$$;
-comment on function pgvigil.close_alert(pgvigil.alert, timestamptz, double precision, text) is 'Ends an alert: one that fired is resolved and mailed, one that was only pending leaves no trace.';
-
-
-create or replace function pgvigil.keep_state(
-    p_log_table text,
-    p_reading pgvigil.reading,
-    p_alert pgvigil.alert,
-    p_state pgvigil.alert_state,
-    p_threshold_id bigint,
-    p_mode text,
-    p_limit pgvigil.alert_limit
-)
-returns void
-language plpgsql
-set search_path = ''
-as $$
-begin
-    if p_state.state = 'ok' then
-        if p_alert.alert_id is not null then
-            perform pgvigil.close_alert(p_alert, p_reading.at, p_reading.value, 'resolved');
-        end if;
-        return;
-    end if;
-
-    if p_alert.alert_id is null then
-        insert into pgvigil.alert (
-            host_id, log_table, metric, resource, threshold_id, state, severity, is_shadow, value, peak_value,
-            warning, critical, hold, pending_at, judged_at, fired_at
-        )
-        values (
-            p_reading.host_id, p_log_table, p_reading.metric, p_reading.resource, p_threshold_id, p_state.state,
-            p_state.severity, p_mode = 'shadow', p_reading.value, p_reading.value, p_limit.warning, p_limit.critical,
-            p_limit.hold, p_state.pending_at, p_reading.at, case p_state.state when 'firing' then p_reading.at end
-        )
-        returning * into p_alert;
-    else
-        update pgvigil.alert as a
-        set
-            threshold_id = p_threshold_id,
-            state = p_state.state,
-            severity = p_state.severity,
-            is_shadow = p_mode = 'shadow',
-            value = p_reading.value,
-            peak_value = case
-                when p_limit.direction = 'below' then least(a.peak_value, p_reading.value)
-                else greatest(a.peak_value, p_reading.value)
-            end,
-            warning = p_limit.warning,
-            critical = p_limit.critical,
-            hold = p_limit.hold,
-            pending_at = p_state.pending_at,
-            judged_at = p_reading.at,
-            fired_at = case p_state.event when 'fired' then p_reading.at else a.fired_at end,
-            updated_at = statement_timestamp()
-        where a.host_id = p_alert.host_id and a.alert_id = p_alert.alert_id
-        returning a.* into p_alert;
-    end if;
-
-    if p_state.event is not null then
-        perform pgvigil.queue_mail(p_alert, p_state.event);
-    end if;
-end
-$$;
-comment on function pgvigil.keep_state(text, pgvigil.reading, pgvigil.alert, pgvigil.alert_state, bigint, text, pgvigil.alert_limit) is 'Writes the state of a series into its alert, and the mails of the event, if it is one.';
+comment on function pgvigil.judge_reading(text, pgvigil.reading) is 'Judges one value by the rule that wins, and keeps the state that follows. A rule that fails does not cost the sample, nor stop the others.';
 
 
 create or replace function pgvigil.record_rule_error(
-    p_log_table text, p_reading pgvigil.reading, p_message text
+    p_log_table text, p_reading pgvigil.reading, p_threshold_id bigint, p_sqlstate text, p_message text
 )
 returns void
 language plpgsql
 set search_path = ''
 as $$
 begin
-    insert into pgvigil.rule_error (host_id, log_table, metric, resource, message)
-    values (p_reading.host_id, p_log_table, p_reading.metric, p_reading.resource, p_message);
-    raise warning 'judging % of % failed: %', p_reading.metric, p_log_table, p_message
-        using hint = 'select * from pgvigil.rule_error order by created_at desc;';
+    -- Only what is wrong with a rule is held against it (data, constraint, syntax, raise); a deadlock, a full disk or a
+    -- cancelled statement is no rule's fault: the sample fails, and its agent tries it again.
+    if left(p_sqlstate, 2) not in ('21', '22', '23', '2F', '38', '39', '42', 'P0') then
+        raise exception using errcode = p_sqlstate, message = p_message;
+    end if;
+    insert into pgvigil.rule_error (host_id, log_table, metric, resource, threshold_id, message)
+    values (p_reading.host_id, p_log_table, p_reading.metric, p_reading.resource, p_threshold_id, p_message)
+    on conflict do nothing;
 end
 $$;
-comment on function pgvigil.record_rule_error(text, pgvigil.reading, text) is 'Notes that judging failed, so that it can be mended: the sample is stored all the same.';
+comment on function pgvigil.record_rule_error(text, pgvigil.reading, bigint, text, text) is 'Notes that judging failed; tick() then switches the rule off and mails that.';
+
+
+create or replace function pgvigil.lock_host(p_host_id integer)
+returns void
+language sql
+set search_path = ''
+as $$
+    select pg_advisory_xact_lock(hashtext('pgvigil.judge'), p_host_id)
+$$;
+comment on function pgvigil.lock_host(integer) is 'Makes whoever judges a host wait for its turn. Take several hosts in the order of host_id.';
 
 
 create or replace function pgvigil.judge(p_log_table text, p_readings pgvigil.reading[])
@@ -212,7 +313,7 @@ begin
     for v_host_id in
         select distinct r.host_id from unnest(p_readings) as r order by r.host_id
     loop
-        perform pg_advisory_xact_lock(hashtext('pgvigil.judge'), v_host_id);
+        perform pgvigil.lock_host(v_host_id);
     end loop;
 
     for v_reading in
@@ -238,17 +339,11 @@ begin
             )
         order by r.at, r.host_id, r.metric, r.resource
     loop
-        begin
-            perform pgvigil.judge_reading(p_log_table, v_reading);
-        exception
-            -- These two are about other transactions, not about the rule: the agent tries the sample again.
-            when deadlock_detected or serialization_failure then raise;
-            when others then perform pgvigil.record_rule_error(p_log_table, v_reading, sqlerrm);
-        end;
+        perform pgvigil.judge_reading(p_log_table, v_reading);
     end loop;
 end
 $$;
-comment on function pgvigil.judge(text, pgvigil.reading[]) is 'Judges what came through the gate, oldest first, each series by itself: one that fails does not stop the others.';
+comment on function pgvigil.judge(text, pgvigil.reading[]) is 'Judges what came through the gate, oldest first.';
 
 
 create or replace function pgvigil.rebuild_judging()
@@ -274,7 +369,7 @@ begin
             string_agg(format('(%L, n.%I::float8)', m.metric, m.column_name), E',\n                ' order by m.position)
                 as readings
         from pgvigil.log_table as t
-        inner join pgvigil.metric as m on m.log_table = t.log_table
+        inner join pgvigil.metric as m on m.log_table = t.log_table and m.is_enabled
         group by t.log_table, t.resource_column
     loop
         execute format(
@@ -300,7 +395,7 @@ begin
         where a.host_id = v_rows[1].host_id and a.log_table = %2$L and a.resolved_at is null
     ) then
         perform pgvigil.judge(%2$L, array(
-            select (n.host_id, m.metric, n.%3$I, n.created_at, n.updated_at, m.value)::pgvigil.reading
+            select (n.host_id, m.metric, n.%3$I, n.created_at, n.updated_at, m.value, null)::pgvigil.reading
             from unnest(v_rows) as n
             cross join lateral (values
                 %5$s
@@ -309,11 +404,9 @@ begin
         ));
     end if;
     return null;
-exception
-    when deadlock_detected or serialization_failure then raise;
-    when others then
-        perform pgvigil.record_rule_error(%2$L, null, sqlerrm);
-        return null;
+exception when others then
+    perform pgvigil.record_rule_error(%2$L, null, null, sqlstate, sqlerrm);
+    return null;
 end
 $judge$
             $template$,
@@ -329,11 +422,17 @@ $judge$
             'Trigger of pgvigil.' || v_table.log_table || ', written by rebuild_judging(): the cheap first test, then judge().'
         );
         -- On the parent only: an insert straight into a partition would not be judged, so nobody may do that.
-        execute format(
-            'create or replace trigger _500_judge after insert on pgvigil.%I'
-            ' referencing new table as new_rows for each statement execute function pgvigil.%I()',
-            v_table.log_table, format('tg_%s__judge', v_table.log_table)
-        );
+        -- Made once: replacing a trigger would wait for every insert under way.
+        if not exists (
+            select from pg_catalog.pg_trigger as g
+            where g.tgrelid = format('pgvigil.%I', v_table.log_table)::regclass and g.tgname = '_500_judge'
+        ) then
+            execute format(
+                'create trigger _500_judge after insert on pgvigil.%I'
+                ' referencing new table as new_rows for each statement execute function pgvigil.%I()',
+                v_table.log_table, format('tg_%s__judge', v_table.log_table)
+            );
+        end if;
     end loop;
     perform pgvigil.refresh_gate();
 end

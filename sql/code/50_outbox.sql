@@ -1,7 +1,9 @@
 -- The outbox: who is mailed, and how a mailer claims, sends and marks. A mail is written in the transaction of the
 -- sample that caused it; it is claimed with a lease, sent outside any transaction, then marked. At least once.
 
-create or replace function pgvigil.who_gets(p_host_name text, p_metric text, p_severity text)
+create or replace function pgvigil.who_gets(
+    p_host_name text, p_metric text, p_severity text, p_at timestamptz default statement_timestamp()
+)
 returns table (address text, language text, time_zone text)
 language sql
 stable
@@ -15,26 +17,65 @@ as $$
         and (r.host_group is null or r.host_group = any(h.groups))
         and (r.metric is null or r.metric = p_metric)
         and (r.min_severity = 'warning' or p_severity = 'critical')
+        and pgvigil.is_within(p_at, r.weekdays, r.from_time, r.to_time, r.time_zone)
     order by r.address, r.recipient_id
 $$;
-comment on function pgvigil.who_gets(text, text, text) is 'Who is mailed when this metric of this host reaches this severity.';
+comment on function pgvigil.who_gets(text, text, text, timestamptz) is 'Who is mailed when this metric of this host reaches this severity at this time.';
 
 
-create or replace function pgvigil.queue_mail(p_alert pgvigil.alert, p_event text)
+create or replace function pgvigil.deliver(p_alert pgvigil.alert, p_mail_event text, p_now timestamptz)
+returns bigint
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_silence_id bigint;
+begin
+    if p_mail_event is null or p_alert.is_shadow then
+        return null;
+    end if;
+    v_silence_id := pgvigil.silenced_by(p_alert.host_id, p_alert.metric, p_alert.resource, p_now);
+    if v_silence_id is null then
+        perform pgvigil.queue_mail(p_alert, p_mail_event, p_now);
+    else
+        update pgvigil.alert as a
+        set withheld_event = p_mail_event
+        where a.host_id = p_alert.host_id and a.alert_id = p_alert.alert_id;
+    end if;
+    return v_silence_id;
+end
+$$;
+comment on function pgvigil.deliver(pgvigil.alert, text, timestamptz) is 'Mails an event, unless the rule is in shadow or a silence withholds it: then returns that silence.';
+
+
+create or replace function pgvigil.note_event(
+    p_alert pgvigil.alert, p_event text, p_mail_event text, p_at timestamptz, p_now timestamptz
+)
+returns void
+language sql
+set search_path = ''
+as $$
+    insert into pgvigil.alert_event (host_id, alert_id, event, severity, value, at, is_shadow, silence_id, created_at)
+    values (
+        p_alert.host_id, p_alert.alert_id, p_event, p_alert.severity, p_alert.value, p_at, p_alert.is_shadow,
+        pgvigil.deliver(p_alert, p_mail_event, p_now), p_now
+    )
+$$;
+comment on function pgvigil.note_event(pgvigil.alert, text, text, timestamptz, timestamptz) is 'Notes a change of an incident, and mails what it is worth.';
+
+
+create or replace function pgvigil.queue_mail(p_alert pgvigil.alert, p_event text, p_now timestamptz)
 returns void
 language plpgsql
 set search_path = ''
 as $$
 begin
-    if p_alert.is_shadow then
-        return;
-    end if;
     insert into pgvigil.mail (
-        host_id, alert_id, event, severity, value, peak_value, sampled_at, address, language, time_zone, due_at
+        host_id, alert_id, event, severity, value, peak_value, sampled_at, address, language, time_zone, due_at, detail
     )
     select distinct on (w.address)
         p_alert.host_id, p_alert.alert_id, p_event, p_alert.severity, p_alert.value, p_alert.peak_value,
-        p_alert.judged_at, w.address, w.language, w.time_zone, statement_timestamp()
+        p_alert.judged_at, w.address, w.language, w.time_zone, p_now, p_alert.detail
     from (
         -- Who has heard of this incident also hears how it goes on; who comes in by its severity hears of it then.
         select m.address, m.language, m.time_zone
@@ -43,13 +84,13 @@ begin
         union all
         select g.address, g.language, g.time_zone
         from pgvigil.host as h
-        cross join lateral pgvigil.who_gets(h.host_name, p_alert.metric, p_alert.severity) as g
-        where h.host_id = p_alert.host_id and p_event in ('fired', 'escalated')
+        cross join lateral pgvigil.who_gets(h.host_name, p_alert.metric, p_alert.severity, p_now) as g
+        where h.host_id = p_alert.host_id and p_event in ('fired', 'escalated', 'flapping', 'reminder')
     ) as w
     order by w.address;
 end
 $$;
-comment on function pgvigil.queue_mail(pgvigil.alert, text) is 'Writes the mails of an event, one per recipient.';
+comment on function pgvigil.queue_mail(pgvigil.alert, text, timestamptz) is 'Writes the mails of an event, one per recipient.';
 
 
 create or replace function pgvigil.recent_values(
@@ -76,6 +117,10 @@ begin
         from pgvigil.metric as m
         inner join pgvigil.log_table as t on t.log_table = m.log_table
         where m.metric = p_metric
+        union all
+        -- a derived metric has no samples to draw
+        select 'select null::float8 []'
+        limit 1
     )
     into v_values
     using p_host_id, p_metric, p_resource, p_until, p_span, p_buckets;
@@ -112,7 +157,9 @@ returns table (
     note text,
     time_zone text,
     language text,
-    history double precision[]
+    history double precision[],
+    detail text,
+    companions text[]
 )
 language sql
 security definer
@@ -126,6 +173,7 @@ as $$
             and m.failed_at is null
             and m.due_at <= p_as_of
             and (m.claimed_until is null or m.claimed_until <= p_as_of)
+            and m.covered_by is null
             -- a thread arrives in its order, also when its first mail has to wait for a retry
             and not exists (
                 select from pgvigil.mail as e
@@ -179,7 +227,17 @@ as $$
         coalesce(t.note, ''),
         c.time_zone,
         c.language,
-        pgvigil.recent_values(c.host_id, a.metric, a.resource, c.sampled_at, interval '1 hour', 60)
+        coalesce(
+            pgvigil.recent_values(c.host_id, a.metric, a.resource, c.sampled_at, interval '1 hour', 60), '{}'
+        ),
+        c.detail,
+        array(
+            select o.host_name
+            from pgvigil.mail as v
+            inner join pgvigil.host as o on o.host_id = v.host_id
+            where v.covered_by = c.mail_id
+            order by o.host_name
+        )
     from claimed as c
     inner join pgvigil.host as h on h.host_id = c.host_id
     inner join pgvigil.alert as a on a.host_id = c.host_id and a.alert_id = c.alert_id
@@ -205,7 +263,7 @@ set search_path = ''
 as $$
     update pgvigil.mail as m
     set sent_at = p_as_of, message_id = p_message_id, last_error = null, claimed_until = null
-    where m.host_id = p_host_id and m.mail_id = p_mail_id and m.sent_at is null
+    where (m.host_id = p_host_id and m.mail_id = p_mail_id or m.covered_by = p_mail_id) and m.sent_at is null
 $$;
 comment on function pgvigil.mark_mail_sent(integer, bigint, text, timestamptz) is 'Notes that the SMTP server accepted a mail.';
 
@@ -225,10 +283,10 @@ as $$
         failed_at = case when p_is_permanent then p_as_of end,
         -- doubled each time, and spread, so that mailers do not come back in step
         due_at = p_as_of + (0.5 + 0.5 * random()) * least(
-            pgvigil.setting('mail_retry_first')::interval * pow(2, least(m.attempts, 20) - 1),
+            pgvigil.setting('mail_retry_first')::interval * pow(2, greatest(least(m.attempts, 20), 1) - 1),
             pgvigil.setting('mail_retry_longest')::interval
         )
-    where m.host_id = p_host_id and m.mail_id = p_mail_id and m.sent_at is null
+    where (m.host_id = p_host_id and m.mail_id = p_mail_id or m.covered_by = p_mail_id) and m.sent_at is null
     returning case when not p_is_permanent then m.due_at end
 $$;
 comment on function pgvigil.mark_mail_failed(integer, bigint, text, boolean, timestamptz) is 'Notes why a mail was not accepted; returns when it is tried again, null if it is given up.';
@@ -243,6 +301,6 @@ set search_path = ''
 as $$
     select extract(epoch from min(greatest(m.due_at, m.claimed_until)) - p_as_of)
     from pgvigil.mail as m
-    where m.sent_at is null and m.failed_at is null
+    where m.sent_at is null and m.failed_at is null and m.covered_by is null
 $$;
 comment on function pgvigil.next_mail_due(timestamptz) is 'Seconds until the next mail is due (below 0: now), null if none waits: how long a mailer may sleep.';

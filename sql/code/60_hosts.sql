@@ -49,6 +49,7 @@ set search_path = ''
 as $$
 declare
     v_table record;
+    v_resource record;
 begin
     for v_table in
         select
@@ -85,6 +86,23 @@ begin
             v_table.info_table, v_table.resource_column
         )
         using p_host_id, coalesce(p_inventory -> v_table.key, '[]');
+    end loop;
+
+    -- That a disk or an interface is gone is an event; that it is back ends it.
+    for v_resource in
+        select r.resource, r.is_deleted
+        from pgvigil.resource as r
+        where
+            r.host_id = p_host_id
+            and r.log_table in ('disk_log', 'network_log')
+            and r.updated_at = statement_timestamp()
+            and (r.is_deleted or pgvigil.has_open_alert(p_host_id, 'resource_vanished', r.resource))
+        order by r.resource
+    loop
+        perform pgvigil.lock_host(p_host_id);
+        perform pgvigil.judge_derived(
+            p_host_id, 'resource_vanished', v_resource.resource, v_resource.is_deleted::integer, statement_timestamp()
+        );
     end loop;
 end
 $$;

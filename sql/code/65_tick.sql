@@ -1,4 +1,450 @@
--- What only time reveals. Mailers call this every few seconds; whoever comes first does the work.
+-- What only time reveals. Mailers call tick() every few seconds; whoever comes first does the work. Each part takes
+-- the time as an argument, so a year can be played in a second.
+
+create or replace function pgvigil.judge_derived(
+    p_host_id integer, p_metric text, p_resource text, p_value double precision, p_as_of timestamptz,
+    p_detail text default null
+)
+returns void
+language sql
+set search_path = ''
+as $$
+    select pgvigil.judge_reading(
+        null, (p_host_id, p_metric, p_resource, p_as_of, p_as_of, p_value, p_detail)::pgvigil.reading
+    )
+$$;
+comment on function pgvigil.judge_derived(integer, text, text, double precision, timestamptz, text) is 'Judges a value that no column holds, by the same rules and the same state machine.';
+
+
+create or replace function pgvigil.has_open_alert(p_host_id integer, p_metric text, p_resource text)
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+    select exists (
+        select from pgvigil.alert as a
+        where a.host_id = p_host_id and a.metric = p_metric and a.resource = p_resource and a.resolved_at is null
+    )
+$$;
+comment on function pgvigil.has_open_alert(integer, text, text) is 'Whether a series is pending or firing.';
+
+
+create or replace function pgvigil.seen_at(p_host_id integer, p_as_of timestamptz)
+returns timestamptz
+language sql
+stable
+set search_path = ''
+as $$
+    -- By the server's clock. The newest sample is that of the greatest created_at, unless the host's clock once ran
+    -- ahead: then the last minutes by the server's clock tell.
+    select max(s.updated_at)
+    from (
+        (
+            select l.updated_at from pgvigil.memory_log as l
+            where l.host_id = p_host_id and l.created_at <= p_as_of
+            order by l.created_at desc limit 1
+        )
+        union all
+        (
+            select l.updated_at from pgvigil.memory_log as l
+            where l.host_id = p_host_id
+            order by l.created_at desc limit 1
+        )
+        union all
+        (
+            select l.updated_at from pgvigil.cpu_log as l
+            where l.host_id = p_host_id and l.created_at <= p_as_of
+            order by l.created_at desc limit 1
+        )
+    ) as s
+$$;
+comment on function pgvigil.seen_at(integer, timestamptz) is 'When the server last stored a sample of a host; null if never.';
+
+
+create or replace function pgvigil.watch_silence(p_as_of timestamptz)
+returns integer
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_least double precision;
+    v_host record;
+    v_first_mail bigint := coalesce((select max(m.mail_id) from pgvigil.mail as m), 0);
+    v_count integer := 0;
+begin
+    select min(least(t.warning, t.critical)) into v_least
+    from pgvigil.threshold as t
+    where t.metric = 'host_silence' and t.mode <> 'off';
+
+    for v_host in
+        select
+            h.host_id,
+            extract(epoch from p_as_of - coalesce(pgvigil.seen_at(h.host_id, p_as_of), h.created_at)) as silence
+        from pgvigil.host as h
+        where
+            not h.is_deleted
+            and h.expected
+        order by h.host_id
+    loop
+        continue when not (
+            v_host.silence >= v_least or pgvigil.has_open_alert(v_host.host_id, 'host_silence', 'host')
+        );
+        -- Whoever holds the lock is storing a sample of this host right now.
+        continue when not pg_try_advisory_xact_lock(hashtext('pgvigil.judge'), v_host.host_id);
+        perform pgvigil.judge_derived(v_host.host_id, 'host_silence', 'host', greatest(v_host.silence, 0), p_as_of);
+        v_count := v_count + 1;
+    end loop;
+
+    -- While a host is silent nothing is known of its other alerts; its next sample makes them known again.
+    update pgvigil.alert as a
+    set unknown_since = p_as_of
+    from pgvigil.alert as s
+    where
+        s.host_id = a.host_id
+        and s.metric = 'host_silence'
+        and s.state = 'firing'
+        and s.judged_at = p_as_of
+        and a.log_table is not null
+        and a.state = 'firing'
+        and a.unknown_since is null;
+
+    -- Many at once: a switch, a site, a wave of reboots. One mail tells it, in the thread of the first host.
+    update pgvigil.mail as m
+    set covered_by = l.lead
+    from (
+        select n.address, n.event, min(n.mail_id) as lead
+        from pgvigil.mail as n
+        inner join pgvigil.alert as a on a.host_id = n.host_id and a.alert_id = n.alert_id
+        where n.mail_id > v_first_mail and a.metric = 'host_silence'
+        group by n.address, n.event
+        having count(*) >= pgvigil.setting('digest_from')::integer
+    ) as l
+    where m.mail_id > l.lead and m.address = l.address and m.event = l.event
+        and exists (
+            select from pgvigil.alert as a
+            where a.host_id = m.host_id and a.alert_id = m.alert_id and a.metric = 'host_silence'
+        );
+    return v_count;
+end
+$$;
+comment on function pgvigil.watch_silence(timestamptz) is 'Finds expected hosts that report nothing, also when they never did; returns how many it judged.';
+
+
+create or replace function pgvigil.watch_clocks(p_as_of timestamptz)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_host record;
+begin
+    for v_host in
+        select
+            h.host_id,
+            n.updated_at,
+            abs(extract(epoch from n.updated_at - n.created_at)) as skew
+        from pgvigil.host as h
+        cross join lateral (
+            select l.created_at, l.updated_at
+            from pgvigil.memory_log as l
+            where l.host_id = h.host_id
+            order by l.created_at desc
+            limit 1
+        ) as n
+        where not h.is_deleted
+        order by h.host_id
+    loop
+        update pgvigil.host as h
+        set last_seen_at = v_host.updated_at
+        where h.host_id = v_host.host_id and v_host.updated_at > coalesce(h.last_seen_at, '-infinity');
+        continue when v_host.updated_at < p_as_of - interval '5 minutes';
+        continue when v_host.skew < 1 and not pgvigil.has_open_alert(v_host.host_id, 'clock_skew', 'clock');
+        continue when not pg_try_advisory_xact_lock(hashtext('pgvigil.judge'), v_host.host_id);
+        perform pgvigil.judge_derived(v_host.host_id, 'clock_skew', 'clock', v_host.skew, p_as_of);
+    end loop;
+end
+$$;
+comment on function pgvigil.watch_clocks(timestamptz) is 'Compares the clock of each host with the server''s by its newest sample, and keeps host.last_seen_at.';
+
+
+create or replace function pgvigil.forecast_disk(p_host_id integer, p_disk_name text, p_as_of timestamptz)
+returns table (
+    seconds_left double precision, earliest timestamptz, latest timestamptz, bytes_per_second double precision,
+    fit double precision
+)
+language sql
+stable
+set search_path = ''
+as $$
+    with trend as (
+        select
+            regr_slope(l.used_bytes, extract(epoch from l.created_at - p_as_of)::float8) as slope,
+            regr_r2(l.used_bytes, extract(epoch from l.created_at - p_as_of)::float8) as fit,
+            count(*) as n,
+            regr_sxx(l.used_bytes, extract(epoch from l.created_at - p_as_of)::float8) as sxx,
+            regr_syy(l.used_bytes, extract(epoch from l.created_at - p_as_of)::float8) as syy,
+            max(l.created_at) - min(l.created_at) as span,
+            (array_agg(l.available_bytes order by l.created_at desc))[1] as available,
+            (array_agg(l.used_bytes order by l.created_at desc))[1] as used,
+            (array_agg(l.disk_usage order by l.created_at desc))[1] as usage
+        from pgvigil.disk_log as l
+        where
+            l.host_id = p_host_id
+            and l.disk_name = p_disk_name
+            and l.used_bytes is not null
+            and l.created_at > p_as_of - pgvigil.setting('forecast_span')::interval
+            and l.created_at <= p_as_of
+    ),
+
+    -- Two standard errors to both sides: where the line may well lie.
+    bounds as (
+        select
+            t.*,
+            2 * sqrt(greatest((1 - t.fit) * t.syy, 0) / nullif((t.n - 2) * t.sxx, 0)) as margin
+        from trend as t
+    )
+
+    select
+        b.available / b.slope,
+        p_as_of + least(b.available / (b.slope + b.margin), 315360000) * interval '1 second',
+        p_as_of
+        + least(case when b.slope > b.margin then b.available / (b.slope - b.margin) end, 315360000) * interval '1 second',
+        b.slope,
+        b.fit
+    from bounds as b
+    where
+        b.slope > 0
+        and b.n > 2
+        and b.span >= pgvigil.setting('forecast_span_least')::interval
+        and b.usage >= pgvigil.setting('forecast_usage_least')::integer
+        and b.fit >= pgvigil.setting('forecast_fit_least')::integer / 100.0
+        -- A log that is rotated climbs like this every day, and never was trouble.
+        and not exists (
+            select from pgvigil.disk_log as l
+            where
+                l.host_id = p_host_id
+                and l.disk_name = p_disk_name
+                and l.created_at > p_as_of - pgvigil.setting('forecast_memory')::interval
+                and l.created_at <= p_as_of - pgvigil.setting('forecast_span')::interval
+                and l.used_bytes >= b.used
+        )
+$$;
+comment on function pgvigil.forecast_disk(integer, text, timestamptz) is 'When a disk will be full by the trend of the last forecast_span, as a range; no row where there is no trend to go by.';
+
+
+create or replace function pgvigil.watch_disks(p_as_of timestamptz)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_disk record;
+    v_forecast record;
+begin
+    for v_disk in
+        select d.host_id, d.disk_name
+        from pgvigil.disk_info as d
+        cross join lateral (
+            select l.disk_usage
+            from pgvigil.disk_log as l
+            where
+                l.host_id = d.host_id
+                and l.disk_name = d.disk_name
+                and l.created_at > p_as_of - interval '10 minutes'
+                and l.created_at <= p_as_of
+            order by l.created_at desc
+            limit 1
+        ) as n
+        where
+            not d.is_deleted
+            and (
+                n.disk_usage >= pgvigil.setting('forecast_usage_least')::integer
+                or pgvigil.has_open_alert(d.host_id, 'disk_full_in', d.disk_name)
+            )
+        order by d.host_id, d.disk_name
+    loop
+        select f.* into v_forecast from pgvigil.forecast_disk(v_disk.host_id, v_disk.disk_name, p_as_of) as f;
+        continue when not pg_try_advisory_xact_lock(hashtext('pgvigil.judge'), v_disk.host_id);
+        perform pgvigil.judge_derived(
+            v_disk.host_id, 'disk_full_in', v_disk.disk_name,
+            -- no trend, no end in sight: ten years
+            coalesce(least(v_forecast.seconds_left, 315360000), 315360000),
+            p_as_of,
+            case when v_forecast.seconds_left is not null then
+                format(
+                    'full between %s UTC and %s UTC, growing by %s an hour',
+                    to_char(v_forecast.earliest at time zone 'UTC', 'YYYY-MM-DD HH24:MI'),
+                    coalesce(to_char(v_forecast.latest at time zone 'UTC', 'YYYY-MM-DD HH24:MI'), 'never'),
+                    pg_size_pretty((v_forecast.bytes_per_second * 3600)::bigint)
+                )
+            end
+        );
+    end loop;
+end
+$$;
+comment on function pgvigil.watch_disks(timestamptz) is 'Forecasts the disks that are full enough to care.';
+
+
+create or replace function pgvigil.handle_rule_errors(p_as_of timestamptz)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_error pgvigil.rule_error;
+    v_metric text;
+begin
+    for v_error in
+        update pgvigil.rule_error as e set handled_at = p_as_of where e.handled_at is null returning e.*
+    loop
+        if v_error.threshold_id is not null then
+            update pgvigil.threshold as t set mode = 'off' where t.threshold_id = v_error.threshold_id;
+        end if;
+        for v_metric in
+            update pgvigil.metric as m
+            set is_enabled = false
+            where
+                m.is_enabled
+                and v_error.threshold_id is null
+                and (
+                    m.metric = v_error.metric
+                    -- a trigger failed as a whole: what it cannot read is the column that is gone
+                    or v_error.metric is null
+                    and m.log_table = v_error.log_table
+                    and not exists (
+                        select from pg_catalog.pg_attribute as c
+                        where
+                            c.attrelid = format('pgvigil.%I', m.log_table)::regclass
+                            and c.attname = m.column_name
+                            and not c.attisdropped
+                    )
+                )
+            returning m.metric
+        loop
+            v_error.metric := v_metric;
+        end loop;
+        perform pgvigil.judge_derived(
+            coalesce(v_error.host_id, (select min(h.host_id) from pgvigil.host as h)),
+            'rule_error',
+            coalesce('rule ' || v_error.threshold_id, 'metric ' || v_error.metric, v_error.log_table),
+            1,
+            p_as_of,
+            v_error.message
+        );
+    end loop;
+
+    -- Armed again: the alert about it is over.
+    for v_error.host_id, v_error.resource in
+        select a.host_id, a.resource
+        from pgvigil.alert as a
+        where
+            a.metric = 'rule_error'
+            and a.resolved_at is null
+            and (
+                exists (
+                    select from pgvigil.threshold as t
+                    where a.resource = 'rule ' || t.threshold_id and t.mode <> 'off'
+                )
+                or exists (select from pgvigil.metric as m where a.resource = 'metric ' || m.metric and m.is_enabled)
+                or a.resource like 'rule %' and not exists (
+                    select from pgvigil.threshold as t where a.resource = 'rule ' || t.threshold_id
+                )
+            )
+    loop
+        perform pgvigil.judge_derived(v_error.host_id, 'rule_error', v_error.resource, 0, p_as_of);
+    end loop;
+end
+$$;
+comment on function pgvigil.handle_rule_errors(timestamptz) is 'Switches off what raised an error instead of a verdict, and mails that.';
+
+
+create or replace function pgvigil.send_reminders(p_as_of timestamptz)
+returns integer
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_alert pgvigil.alert;
+    v_count integer := 0;
+begin
+    -- What a silence withheld: mailed now if it still stands, or if the end of something that had been mailed.
+    for v_alert in
+        select a.*
+        from pgvigil.alert as a
+        where
+            a.withheld_event is not null
+            and pgvigil.silenced_by(a.host_id, a.metric, a.resource, p_as_of) is null
+        order by a.host_id, a.alert_id
+        for update skip locked
+    loop
+        update pgvigil.alert as a
+        set withheld_event = null
+        where a.host_id = v_alert.host_id and a.alert_id = v_alert.alert_id;
+        if v_alert.state = 'firing' then
+            perform pgvigil.queue_mail(
+                v_alert,
+                case
+                    when exists (
+                        select from pgvigil.mail as m
+                        where m.host_id = v_alert.host_id and m.alert_id = v_alert.alert_id
+                    ) then v_alert.withheld_event
+                    else 'fired'
+                end,
+                p_as_of
+            );
+        else
+            perform pgvigil.queue_mail(v_alert, v_alert.withheld_event, p_as_of);
+        end if;
+        v_count := v_count + 1;
+    end loop;
+
+    -- Flapping that has been calm for long enough, or has become a plain alert.
+    for v_alert in
+        update pgvigil.alert as a set quiet_until = null where a.quiet_until <= p_as_of returning a.*
+    loop
+        if v_alert.state = 'resolved' then
+            perform pgvigil.deliver(v_alert, 'resolved', p_as_of);
+        end if;
+    end loop;
+
+    for v_alert in
+        update pgvigil.alert as a
+        set next_remind_at = p_as_of + r.remind_every
+        from pgvigil.threshold as r
+        where
+            r.threshold_id = a.threshold_id
+            and a.next_remind_at <= p_as_of
+            and a.state = 'firing'
+            and a.acknowledged_at is null
+            and a.unknown_since is null
+        returning a.*
+    loop
+        perform pgvigil.note_event(v_alert, 'reminder', 'reminder', p_as_of, p_as_of);
+        v_count := v_count + 1;
+    end loop;
+    return v_count;
+end
+$$;
+comment on function pgvigil.send_reminders(timestamptz) is 'Mails what still fires: reminders, and what was withheld by a silence or by flapping. Returns how many alerts that were.';
+
+
+create or replace function pgvigil.is_due(p_task text, p_every interval, p_as_of timestamptz)
+returns boolean
+language plpgsql
+set search_path = ''
+as $$
+begin
+    insert into pgvigil.upkeep as u (task, done_at)
+    values (p_task, p_as_of)
+    on conflict (task) do update set done_at = excluded.done_at
+        -- a clock that was set back must not stop the upkeep for years
+        where u.done_at <= p_as_of - p_every or u.done_at > p_as_of;
+    return found;
+end
+$$;
+comment on function pgvigil.is_due(text, interval, timestamptz) is 'Whether a task is due again; if so, it counts as done.';
+
 
 create or replace function pgvigil.tick(p_as_of timestamptz)
 returns boolean
@@ -10,9 +456,20 @@ begin
     if not pg_try_advisory_xact_lock(hashtext('pgvigil.tick')) then
         return false;
     end if;
-    perform pgvigil.ensure_partitions(p_as_of);
-    perform pgvigil.drop_expired_partitions(p_as_of);
+    perform pgvigil.handle_rule_errors(p_as_of);
+    perform pgvigil.watch_silence(p_as_of);
+    perform pgvigil.send_reminders(p_as_of);
+    if pgvigil.is_due('clocks', interval '1 minute', p_as_of) then
+        perform pgvigil.watch_clocks(p_as_of);
+    end if;
+    if pgvigil.is_due('forecast', pgvigil.setting('forecast_every')::interval, p_as_of) then
+        perform pgvigil.watch_disks(p_as_of);
+    end if;
+    if pgvigil.is_due('partitions', interval '1 hour', p_as_of) then
+        perform pgvigil.ensure_partitions(p_as_of);
+        perform pgvigil.drop_expired_partitions(p_as_of);
+    end if;
     return true;
 end
 $$;
-comment on function pgvigil.tick(timestamptz) is 'The upkeep that is due: partitions and retention. Returns false if another session is at it.';
+comment on function pgvigil.tick(timestamptz) is 'Everything that time makes due: silent hosts, reminders, forecasts, broken rules, partitions. Returns false if another session is at it.';

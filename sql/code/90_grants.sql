@@ -43,15 +43,35 @@ to pgvigil_mailer;
 
 -- The operator reads everything and edits what is made to be edited.
 grant select on all tables in schema pgvigil, dashboard to pgvigil_operator;
-grant insert, update, delete on pgvigil.threshold, pgvigil.recipient to pgvigil_operator;
+grant insert, update, delete on pgvigil.threshold, pgvigil.recipient, pgvigil.silence to pgvigil_operator;
 grant update (value) on pgvigil.setting to pgvigil_operator;
 grant update (retention) on pgvigil.log_table to pgvigil_operator;
+grant update (is_enabled) on pgvigil.metric to pgvigil_operator;
 grant update (expected, groups, labels, is_deleted) on pgvigil.host to pgvigil_operator;
+grant insert (host_name, groups, labels, expected, sample_interval) on pgvigil.host to pgvigil_operator;
 grant execute on function
-pgvigil.who_gets(text, text, text),
-pgvigil.rank_thresholds(integer, text, text),
+pgvigil.acknowledge(text, text, text, text),
+pgvigil.backtest(
+    text, text, text, double precision, double precision, interval, double precision, timestamptz, timestamptz
+),
+pgvigil.explain_alert(text, text, text, timestamptz, timestamptz),
+pgvigil.forecast_disk(integer, text, timestamptz),
+pgvigil.forget_resource(text, text),
+pgvigil.is_within(timestamptz, smallint[], time, time, text),
+pgvigil.limit_of(text, text, double precision, double precision, interval, double precision),
+pgvigil.mail_of_event(text, boolean, boolean, boolean),
 pgvigil.next_state(pgvigil.alert_state, pgvigil.alert_limit, timestamptz, double precision),
-pgvigil.setting(text)
+pgvigil.play(text, text, text, pgvigil.alert_limit, timestamptz, timestamptz),
+pgvigil.rank_thresholds(integer, text, text),
+pgvigil.revert_threshold(bigint),
+pgvigil.samples_of(text, text, text, timestamptz, timestamptz),
+pgvigil.setting(text),
+pgvigil.silence_for(interval, text, text, text, text, text),
+pgvigil.silence_until(timestamptz, text, text, text, text, text),
+pgvigil.silenced_by(integer, text, text, timestamptz),
+pgvigil.suggest_threshold(text, text, text, timestamptz, timestamptz),
+pgvigil.sync_thresholds(jsonb),
+pgvigil.who_gets(text, text, text, timestamptz)
 to pgvigil_operator;
 grant execute on all functions in schema dashboard to pgvigil_operator, pgvigil_reader;
 

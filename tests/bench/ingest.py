@@ -125,6 +125,8 @@ def _backends(server: psutil.Process) -> list[str]:
     """Return the titles of the backends of the round that still run, or are still to be waited for."""
     titles = []
     for child in server.children():
+        title = ""  # as of one that has ended and that the postmaster has not heard of yet
         with suppress(psutil.Error):
-            titles.append(" ".join(child.cmdline()))  # nothing once it has ended
+            title = " ".join(child.cmdline())
+        titles.append(title)
     return [title for title in titles if not title or " round " in title]

@@ -1,6 +1,6 @@
 -- Who may do what: each role does its own work, and nothing else.
 begin;
-select plan(54);
+select plan(55);
 
 -- What comes of a statement in a role: 'ok', or the SQLSTATE.
 create function pg_temp.attempt(p_role text, p_statement text) returns text language plpgsql as $$
@@ -122,7 +122,26 @@ select is(
     pg_temp.attempt('pgvigil_agent', 'delete from pgvigil.cpu_log'), '42501', 'an agent cannot delete its samples'
 );
 
--- Functions: exactly these.
+-- Schemas and functions: exactly these.
+select results_eq(
+    $$
+    select r.role, string_agg(n.nspname::text collate "default", ',' order by n.nspname)
+    from unnest(array['pgvigil_agent', 'pgvigil_mailer', 'pgvigil_operator', 'pgvigil_reader', 'pgvigil_test_stranger'])
+        with ordinality as r (role, nr)
+    left join pg_namespace as n
+        on
+            n.nspname in ('pgvigil', 'pgvigil_partition', 'dashboard')
+            and (has_schema_privilege(r.role, n.oid, 'USAGE') or has_schema_privilege(r.role, n.oid, 'CREATE'))
+    group by r.role, r.nr
+    order by r.nr
+    $$,
+    $$
+    values
+    ('pgvigil_agent', 'pgvigil'), ('pgvigil_mailer', 'pgvigil'), ('pgvigil_operator', 'dashboard,pgvigil'), ('pgvigil_reader', 'dashboard'),
+    ('pgvigil_test_stranger', null)
+    $$,
+    'each role may look into its own schemas, nobody into the partitions, and a stranger into none'
+);
 select results_eq(
     $$
     select r.role, string_agg(p.proname::text collate "default", ',' order by p.proname)

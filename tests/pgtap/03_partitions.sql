@@ -1,6 +1,6 @@
 -- One partition per day and log table: made ahead, refused beyond, dropped when expired. Days are days of UTC.
 begin;
-select plan(19);
+select plan(21);
 
 create function pg_temp.days(p_table text, p_like text default '2031') returns text language sql stable as $$
     select string_agg(to_char(to_date(right(c.relname, 8), 'YYYYMMDD'), 'MM-DD'), ' ' order by c.relname)
@@ -64,6 +64,9 @@ select is(
     pg_temp.days('disk_log'), '03-29 03-30 03-31 04-01 04-02 04-03 04-04 04-05 04-06 04-07',
     'each table has a retention of its own'
 );
+
+select ok(pgvigil.tick('2031-04-03 00:00+00'), 'a tick does what is due');
+select is(pg_temp.days('cpu_log'), '03-31 04-01 04-02 04-03 04-04 04-05 04-06 04-07 04-08 04-09 04-10', 'it drops a day and makes days');
 
 -- Upkeep is two jobs: one that fails must not undo the other.
 select todo('tick() is all or nothing', 2);

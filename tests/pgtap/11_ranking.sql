@@ -1,6 +1,6 @@
 -- Which rule wins, and the gate that is derived from the rules.
 begin;
-select plan(43);
+select plan(45);
 
 select pgvigil.register_host('web1', '10 seconds', '1.0', '{web,asia}');
 select pgvigil.record_inventory(
@@ -147,6 +147,17 @@ select is(
 );
 update pgvigil.host set host_name = 'db2' where host_name = 'db1';
 select is(pg_temp.gate('cpu_log', 'db2'), '{50,NULL,NULL,NULL}{NULL,NULL,NULL,NULL}', 'a renamed host keeps its rules');
+create temporary table gate_before as select g.ctid as place, g.host_id, g.log_table from pgvigil.gate as g;
+update pgvigil.threshold set note = 'Nothing to worry about.';
+select set_eq(
+    'select g.ctid::text as place, g.host_id, g.log_table from pgvigil.gate as g', 'select b.place::text as place, b.host_id, b.log_table from gate_before as b',
+    'a change that moves no limit writes no gate'
+);
+select ok(
+    exists (select from pg_locks as l where l.locktype = 'advisory' and l.pid = pg_backend_pid() and l.objsubid = 1
+        and (l.classid::bigint << 32 | l.objid::bigint) = hashtext('pgvigil.gate')),
+    'changes of the rules wait for each other'
+);
 truncate pgvigil.threshold;
 select is(pg_temp.gate('cpu_log', 'db2'), '{NULL,NULL,NULL,NULL}{NULL,NULL,NULL,NULL}', 'even truncate shuts it');
 -- A metric may be deleted, and leaves a hole; the next one keeps its place.

@@ -1,6 +1,6 @@
 -- Samples go in, alerts and mails come out. Seconds count from 2031-03-30 12:00 UTC.
 begin;
-select plan(86);
+select plan(98);
 
 select pgvigil.ensure_partitions('2031-03-30 12:00+00');
 delete from pgvigil.threshold;
@@ -63,7 +63,17 @@ select is(
 );
 
 -- One incident, hold 0.
+create function pg_temp.is_locked() returns boolean language sql as $$
+    select exists (
+        select from pg_locks as l
+        where
+            l.locktype = 'advisory' and l.pid = pg_backend_pid() and l.objsubid = 2
+            and l.classid = hashtext('pgvigil.judge')::bit(32)::bigint::oid and l.objid = pg_temp.host()::oid
+    )
+$$;
+select is(pg_temp.is_locked(), false, 'it takes no lock');
 select is(pg_temp.cpu(10, 90), 'firing warning, fired', 'with hold 0 the first sample over the limit fires');
+select is(pg_temp.is_locked(), true, 'what is judged is judged by one transaction of the host at a time');
 select is(pg_temp.cpu(20, 95), 'firing warning', 'the next one causes no mail');
 select is(pg_temp.cpu(30, 99), 'firing critical, escalated', 'over critical it escalates');
 select is(pg_temp.cpu(40, 94), 'firing critical', 'within the band it stays critical');
@@ -167,6 +177,11 @@ select is(pg_temp.state('load_1m'), 'firing warning', 'load is judged');
 select is(pg_temp.cpu(10, 1), 'ok', 'a sample without load ..');
 select is(pg_temp.state('load_1m'), 'firing warning', '.. does not resolve it');
 select is((select count(*) from pgvigil.alert), 1::bigint, 'what has no value is not judged');
+delete from pgvigil.threshold where metric = 'load_1m';
+select is(pg_temp.cpu(20, 1), 'ok', 'its rule is deleted, and the next sample has no load ..');
+select is(pg_temp.state('load_1m'), 'firing warning', '.. so that there is no value to cancel it with');
+insert into pgvigil.cpu_log (created_at, host_id, cpu_name, cpu_usage, load_1m) values (pg_temp.at(30), pg_temp.host(), 'cpu-total', 1, 5);
+select is(pg_temp.state('load_1m') || ', ' || pg_temp.mails(), 'ok, fired cancelled', 'the next one that has, cancels it');
 
 -- Several metrics of a row, several rows of a host.
 select pg_temp.next_subject();
@@ -185,6 +200,28 @@ select is(
     (select a.peak_value from pgvigil.alert as a where a.metric = 'memory_available_bytes'), 400::float8,
     'from below the peak is the lowest value'
 );
+
+select pg_temp.next_subject();
+insert into pgvigil.threshold (metric, warning) values ('memory_available_bytes', 1000);
+select is(pg_temp.memory(0, 'memory', 1, 1000), 'ok, firing warning', 'from below: at the limit it passes the gate');
+
+-- A metric of one's own.
+select pg_temp.next_subject();
+create function pg_temp.user_usage(p_second numeric, p_usage real) returns text language plpgsql as $$
+begin
+    insert into pgvigil.cpu_log (created_at, host_id, cpu_name, cpu_usage, user_usage)
+    values (pg_temp.at(p_second), pg_temp.host(), 'cpu-total', 1, p_usage);
+    return (select string_agg(a.metric || ' ' || a.state, ', ' order by a.alert_id) from pgvigil.alert as a);
+end
+$$;
+insert into pgvigil.metric (metric, log_table, column_name, position, title, unit, description)
+values ('user_usage', 'cpu_log', 'user_usage', 9, 'User', 'percent', 'User code.');
+insert into pgvigil.threshold (metric, warning, clear_band) values ('user_usage', 50, 0);
+select is(pg_temp.user_usage(0, 60), 'user_usage firing', 'a new metric is judged from the next sample on');
+update pgvigil.metric set metric = 'cpu_user' where metric = 'user_usage';
+select is(pg_temp.user_usage(10, 40), 'cpu_user resolved', 'a renamed one too: its rules and alerts follow');
+update pgvigil.metric set direction = 'below' where metric = 'cpu_user';
+select is(pg_temp.user_usage(20, 45), 'cpu_user resolved, cpu_user firing', 'one that is turned round too: its gate follows');
 
 -- Several samples in one statement.
 select pg_temp.next_subject();
@@ -255,6 +292,11 @@ select is((select a.is_shadow from pgvigil.alert as a), true, 'and is marked');
 select is(pg_temp.cpu(10, 10), 'ok', 'and resolves without a mail');
 update pgvigil.threshold set mode = 'armed';
 select is(pg_temp.cpu(20, 95), 'firing warning, fired', 'armed it mails');
+update pgvigil.threshold set mode = 'shadow', critical = 98;
+select is(pg_temp.cpu(25, 99), 'firing critical', 'put into shadow it escalates without a mail');
+select is((select a.is_shadow from pgvigil.alert as a where a.resolved_at is null), true, 'and is marked');
+update pgvigil.threshold set mode = 'armed', critical = null;
+select is(pg_temp.cpu(26, 95), 'firing warning, eased', 'armed again it mails again');
 update pgvigil.threshold set mode = 'shadow';
 select is(pg_temp.cpu(30, 95), 'firing warning', 'put into shadow while it fires ..');
 select todo('who was told that it fires is not told that it ended', 1);

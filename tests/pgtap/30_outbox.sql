@@ -1,6 +1,6 @@
 -- Who is mailed, and how mailers claim, send and mark. What is written now is due now; claims are made in 2031.
 begin;
-select plan(60);
+select plan(61);
 
 select pgvigil.ensure_partitions('2031-03-30 12:00+00');
 delete from pgvigil.threshold;
@@ -216,6 +216,8 @@ select is(
 );
 select is(pg_temp.claim('m1', 1, (select m.due_at - interval '1 millisecond' from pgvigil.mail as m)), null, 'and not before');
 select is(pg_temp.claim('m1', 1, (select m.due_at from pgvigil.mail as m)), 'fired a@x.org', 'but then');
+update pgvigil.mail set attempts = 5000;
+select cmp_ok(pg_temp.failed('fired', false, pg_temp.at(0)), '<=', pg_temp.at(600), 'after thousands of attempts the wait is no longer');
 select pg_temp.sent('fired', 'a@x.org');
 select is((select m.last_error from pgvigil.mail as m), null, 'when it is sent at last the error is forgotten');
 select is(pgvigil.mark_mail_failed(m.host_id, m.mail_id, 'late', true, pg_temp.at(0)), null, 'what was sent cannot fail any more') from pgvigil.mail as m;
@@ -246,7 +248,11 @@ select lives_ok(
 );
 
 -- The bell.
-select trigger_is('pgvigil', 'mail', '_900_ring', 'pgvigil', 'tg_mail__ring', 'a new mail rings');
+select is(
+    (select pg_get_triggerdef(t.oid) from pg_trigger as t where t.tgrelid = 'pgvigil.mail'::regclass and not t.tgisinternal),
+    'CREATE TRIGGER _900_ring AFTER INSERT ON pgvigil.mail REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION pgvigil.tg_mail__ring()',
+    'new mails ring, once per statement'
+);
 select is_empty(
     $$
     select p.oid::regprocedure from pg_proc as p

@@ -1,6 +1,6 @@
 -- What an agent says of its host: it registers, and sends its inventory.
 begin;
-select plan(41);
+select plan(42);
 
 create function pg_temp.host(p_name text default 'web1') returns pgvigil.host language sql as $$
     select h from pgvigil.host as h where h.host_name = p_name
@@ -24,6 +24,7 @@ select is(pg_temp.register('web1'), (select b.host_id from before as b), 'withou
 select is((pg_temp.host()).groups, '{web}', 'and keeps its groups');
 select is(pg_temp.register('web1', '5 seconds'), (select b.host_id from before as b), 'with another interval it is the same host');
 select is((pg_temp.host()).sample_interval, '5 seconds'::interval, 'and the interval is noted');
+select is((pg_temp.host()).groups, '{web}', 'and the groups are kept');
 select is(pg_temp.register('web1', '5 seconds', '2.0'), (select b.host_id from before as b), 'with another version it is the same host');
 select is((pg_temp.host()).agent_version, '2.0', 'and the version is noted');
 select is(pg_temp.register('web1', '5 seconds', '2.0', '{db,asia}'), (select b.host_id from before as b), 'with other groups it is the same host');

@@ -40,7 +40,7 @@ def line(text: str = "", style: str = "") -> Text:
 
 def badge(word: str) -> Text:
     """Write a word in its colour; what needs nobody's attention is not filled."""
-    return line(word if word in {"ok", "sent", "waiting"} else f"{word:<8}", BADGES[word])
+    return line(word if word in {"ok", "sent", "waiting"} else f"{word:<8}", BADGES.get(word, "bold"))
 
 
 def age(past: timedelta) -> str:

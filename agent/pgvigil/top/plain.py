@@ -59,7 +59,6 @@ def _host(row: HostRow, now: datetime) -> str:
         "host",
         host=row.host_name,
         status=row.status,
-        silent=row.is_silent,
         age_seconds=_round((now - row.stored_at).total_seconds()) if row.stored_at else None,
         cpu_percent=_round(row.cpu_usage),
         memory_percent=_round(row.memory_usage),

@@ -14,30 +14,28 @@ if TYPE_CHECKING:
 _ALERT_LIMIT = 100
 _MAIL_LIMIT = 50
 
-# Worst first. Usage counts in steps of ten, so that healthy hosts do not change places at every refresh.
+# Worst first: a host that fell silent with a critical alert keeps its place, though what it said last is no news.
+# Usage counts in steps of ten, so that healthy hosts do not change places at every refresh.
 _HOSTS = """
 select
-    n.host_id, n.host_name, n.status, n.is_silent, n.stored_at, n.sample_interval, n.open_alerts,
+    n.host_id, n.host_name, n.status, n.stored_at, n.sample_interval, n.open_alerts,
     n.cpu_usage, n.memory_usage, n.disk_name, n.disk_usage,
     n.received_bytes_per_second, n.sent_bytes_per_second,
     count(*) over () as hosts,
     count(*) filter (where n.status = 'critical') over () as critical,
     count(*) filter (where n.status = 'warning') over () as warning,
-    count(*) filter (where n.is_silent) over () as silent
+    count(*) filter (where n.status = 'silent') over () as silent
 from (
     select
-        s.*,
+        h.*,
         case
-            when s.severity = 'critical' then 'critical'
-            when s.is_silent then 'silent'
-            else coalesce(s.severity, 'ok')
+            when h.stored_at >= statement_timestamp() - 3 * h.sample_interval then coalesce(h.severity, 'ok')
+            else 'silent'
         end as status
-    from (
-        select h.*, coalesce(h.stored_at < statement_timestamp() - 3 * h.sample_interval, true) as is_silent
-        from dashboard.host_now as h
-    ) as s
+    from dashboard.host_now as h
 ) as n
 order by
+    n.severity is distinct from 'critical',
     array_position(array['critical', 'silent', 'warning', 'ok'], n.status),
     round(greatest(n.cpu_usage, n.memory_usage, n.disk_usage)::numeric, -1) desc nulls last,
     n.host_name
@@ -114,7 +112,6 @@ class HostRow:
     host_id: int
     host_name: str
     status: str
-    is_silent: bool
     stored_at: datetime | None
     sample_interval: timedelta
     open_alerts: int

@@ -32,7 +32,7 @@ _OTHER_LINES = 4  # title, head of the hosts, two rules
 
 
 def render(snapshot: Snapshot, *, now: datetime, notice: str = "", height: int | None = None) -> View:
-    """Draw the snapshot into the space there is, or into so many lines; `now` is by the server's clock."""
+    """Draw the snapshot into `height` lines, else into the space rich assigns, else into half the terminal."""
     return View(snapshot, now, notice, height)
 
 
@@ -55,9 +55,9 @@ class View:
         if self.notice:
             yield line(self.notice, BADGES["warning"])
         yield _hosts(snapshot, hosts, self.now, width)
-        yield _rule("open alerts", alerts, lines[1], snapshot.totals.firing + snapshot.totals.pending)
+        yield _rule("open alerts", snapshot.totals.firing + snapshot.totals.pending - min(alerts, lines[1]))
         yield _list((_alert(row, self.now) for row in snapshot.alerts[:alerts]), "none")
-        yield _rule("mails", mails, lines[2], lines[2])
+        yield _rule("newest mails")
         yield _list((_mail(row, self.now) for row in snapshot.mails[:mails]), "none yet")
 
 
@@ -85,9 +85,8 @@ def _title(snapshot: Snapshot, now: datetime, width: int, shown: int) -> Text:
     return title.append(clock)
 
 
-def _rule(name: str, shown: int, read: int, there: int) -> Rule:
-    more = there - min(shown, read)
-    title = Text(name, "bold").append(f"  and {more:,} more" if more else "", "not bold")
+def _rule(name: str, hidden: int = 0) -> Rule:
+    title = Text(name, "bold").append(f"  and {hidden:,} more" if hidden else "", "not bold")
     return Rule(title, align="left", style="dim")
 
 
@@ -144,7 +143,7 @@ def _hosts(snapshot: Snapshot, shown: int, now: datetime, width: int) -> Table |
 def _host(row: HostRow, now: datetime, columns: _Columns, firing: _Firing) -> list[Text]:
     def cell(metric: str, value: str, history: _History, limit: float | None, name: str = "") -> Text:
         # What a silent host said last is no news, and is not shown as such.
-        style = BADGES.get(firing.get((row.host_id, metric), ""), "dim" if row.is_silent else "")
+        style = BADGES.get(firing.get((row.host_id, metric), ""), "dim" if row.status == "silent" else "")
         text = line().append(value, style).append(" ").append(name, "dim")
         text.append(spark(history, columns.spark, limit)).rstrip()
         return text
@@ -157,7 +156,9 @@ def _host(row: HostRow, now: datetime, columns: _Columns, firing: _Firing) -> li
     return [
         badge(row.status),
         line(shorten(row.host_name, columns.name), "bold"),
-        line(age(now - row.stored_at) if row.stored_at else "never", BADGES["silent"] if row.is_silent else ""),
+        line(
+            age(now - row.stored_at) if row.stored_at else "never", BADGES["silent"] if row.status == "silent" else ""
+        ),
         percent("cpu_usage", row.cpu_usage, row.cpu_history),
         percent("memory_usage", row.memory_usage, row.memory_history),
         percent("disk_usage", row.disk_usage, row.disk_history if columns.is_wide else (), disk),

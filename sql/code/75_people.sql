@@ -1,0 +1,491 @@
+-- Functions for people at a psql prompt: try a rule on the past, see why it fired, see and take back changes.
+-- All of them ask the very same next_state() and mail_of_event() as the triggers do.
+
+create or replace function pgvigil.samples_of(
+    p_host_name text, p_metric text, p_resource text, p_since timestamptz, p_until timestamptz
+)
+returns table (host_id integer, at timestamptz, stored_at timestamptz, value double precision)
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+    v_statement text;
+begin
+    select
+        format(
+            'select l.host_id, l.created_at, l.updated_at, l.%I::float8 from pgvigil.%I as l'
+            ' inner join pgvigil.host as h on h.host_id = l.host_id'
+            ' where h.host_name = $1 and l.%I = $2 and l.created_at >= $3 and l.created_at < $4 and l.%I is not null'
+            -- as they arrived: a late one is ignored now as it was then
+            ' order by l.updated_at, l.created_at',
+            m.column_name, t.log_table, t.resource_column, m.column_name
+        )
+    into v_statement
+    from pgvigil.metric as m
+    inner join pgvigil.log_table as t on t.log_table = m.log_table
+    where m.metric = p_metric;
+    if v_statement is null then
+        raise exception 'there are no samples of %', p_metric
+            using hint = 'select metric from pgvigil.metric where log_table is not null order by 1;';
+    end if;
+    return query execute v_statement using p_host_name, p_resource, p_since, p_until;
+end
+$$;
+comment on function pgvigil.samples_of(text, text, text, timestamptz, timestamptz) is 'The stored values of a series in the order in which they arrived.';
+
+
+create or replace function pgvigil.play(
+    p_host_name text,
+    p_metric text,
+    p_resource text,
+    p_limit pgvigil.alert_limit,
+    p_since timestamptz,
+    p_until timestamptz
+)
+returns table (
+    at timestamptz, value double precision, state text, severity text, event text, mail text, why text
+)
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+    v_state pgvigil.alert_state := ('ok', null, null, null, null);
+    v_was pgvigil.alert_state;
+    v_sample record;
+    v_window constant interval := pgvigil.setting('flap_window')::interval;
+    v_resolved_at timestamptz;
+    v_quiet_until timestamptz;
+    v_worst text := 'warning';
+    v_reopened boolean := false;
+begin
+    for v_sample in
+        select s.* from pgvigil.samples_of(p_host_name, p_metric, p_resource, p_since, p_until) as s
+    loop
+        at := v_sample.at;
+        value := v_sample.value;
+        mail := null;
+        v_was := v_state;
+        v_state := pgvigil.next_state(v_state, p_limit, v_sample.at, v_sample.value);
+        state := v_state.state;
+        severity := v_state.severity;
+        event := v_state.event;
+        if v_quiet_until <= v_sample.stored_at then
+            if v_was.state <> 'firing' then
+                mail := 'resolved';
+            end if;
+            v_quiet_until := null;
+        end if;
+        if event = 'fired' then
+            v_reopened := coalesce(v_resolved_at > v_sample.at - v_window, false);
+            if not v_reopened then
+                v_worst := 'warning';
+            end if;
+        end if;
+        if event is not null then
+            mail := coalesce(
+                pgvigil.mail_of_event(
+                    event,
+                    v_reopened and v_quiet_until is null,
+                    v_quiet_until is not null,
+                    v_worst = 'warning' and severity = 'critical' and event <> 'resolved'
+                ),
+                mail
+            );
+        end if;
+        if event = 'fired' and v_reopened or event = 'resolved' and v_quiet_until is not null then
+            v_quiet_until := v_sample.stored_at + v_window;
+        end if;
+        if state = 'firing' then
+            v_worst := least(v_worst, severity);
+        end if;
+        if event = 'resolved' then
+            v_resolved_at := v_sample.at;
+        end if;
+        why := case
+            when v_sample.at <= v_was.judged_at then 'late: a newer sample was judged before'
+            when event = 'fired' then 'over the limit for as long as hold'
+            when event = 'resolved' then 'back by more than the clear band'
+            when event = 'escalated' then 'over critical'
+            when event = 'eased' then 'below critical by more than the clear band'
+            when state = 'pending' and v_was.state = 'pending' and v_state.pending_at > v_was.pending_at
+                then 'over the limit, but there was a gap: hold begins anew'
+            when state = 'pending'
+                then format('over the limit for %s of %s', v_sample.at - v_state.pending_at, p_limit.hold)
+            when state = 'firing' then 'firing'
+            when v_was.state = 'pending' then 'back before hold was over'
+            else 'within the limits'
+        end;
+        return next;
+    end loop;
+    if v_quiet_until is not null and v_state.state <> 'firing' then
+        at := v_quiet_until;
+        state := 'ok';
+        event := null;
+        mail := 'resolved';
+        why := 'calm again after flapping';
+        return next;
+    end if;
+end
+$$;
+comment on function pgvigil.play(text, text, text, pgvigil.alert_limit, timestamptz, timestamptz) is 'Plays the stored samples of a series through the state machine, sample by sample.';
+
+
+create or replace function pgvigil.limit_of(
+    p_host_name text,
+    p_metric text,
+    p_warning double precision,
+    p_critical double precision,
+    p_hold interval,
+    p_clear_band double precision
+)
+returns pgvigil.alert_limit
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+    v_limit pgvigil.alert_limit;
+begin
+    select
+        m.direction, p_warning, p_critical,
+        coalesce(p_clear_band, 0.05 * abs(coalesce(p_warning, p_critical))), coalesce(p_hold, '0'),
+        h.sample_interval * pgvigil.setting('gap_intervals')::integer
+    into v_limit
+    from pgvigil.host as h
+    cross join pgvigil.metric as m
+    where h.host_name = p_host_name and m.metric = p_metric;
+    if not found then
+        raise exception 'there is no host % or no metric %', p_host_name, p_metric
+            using hint = 'select host_name from pgvigil.host; select metric from pgvigil.metric;';
+    end if;
+    return v_limit;
+end
+$$;
+comment on function pgvigil.limit_of(text, text, double precision, double precision, interval, double precision) is 'Limits as a threshold row with these values would give them on this host.';
+
+
+create or replace function pgvigil.backtest(
+    p_host_name text,
+    p_metric text,
+    p_resource text,
+    p_warning double precision,
+    p_critical double precision default null,
+    p_hold interval default '0',
+    p_clear_band double precision default null,
+    p_since timestamptz default statement_timestamp() - interval '7 days',
+    p_until timestamptz default statement_timestamp()
+)
+returns table (at timestamptz, value double precision, event text, severity text, mail text)
+language sql
+stable
+set search_path = ''
+as $$
+    select p.at, p.value, p.event, p.severity, p.mail
+    from pgvigil.play(
+        p_host_name, p_metric, p_resource,
+        pgvigil.limit_of(p_host_name, p_metric, p_warning, p_critical, p_hold, p_clear_band),
+        p_since, p_until
+    ) as p
+    where p.event is not null or p.mail is not null
+$$;
+comment on function pgvigil.backtest(text, text, text, double precision, double precision, interval, double precision, timestamptz, timestamptz) is 'What a rule would have done with the samples that are stored: each event, and the mail it would have been worth (null = none). select count(mail), .. from pgvigil.backtest(''web1'', ''cpu_usage'', ''cpu-total'', 90, p_hold => ''5 minutes'');';
+
+
+create or replace function pgvigil.explain_alert(
+    p_host_name text,
+    p_metric text,
+    p_resource text,
+    p_since timestamptz default statement_timestamp() - interval '1 hour',
+    p_until timestamptz default statement_timestamp()
+)
+returns table (
+    at timestamptz, value double precision, state text, severity text, event text, why text
+)
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+    v_rule record;
+    v_host_id integer;
+begin
+    select h.host_id into v_host_id from pgvigil.host as h where h.host_name = p_host_name;
+    select r.* into v_rule from pgvigil.rank_thresholds(v_host_id, p_metric, p_resource) as r where r.rank = 1;
+    if v_rule.threshold_id is null then
+        raise exception 'no rule judges % of % on %', p_metric, p_resource, p_host_name
+            using hint = 'select * from pgvigil.effective_threshold where host_name = ..; select metric from pgvigil.metric;';
+    end if;
+    return query
+    select
+        p.at, p.value, p.state, p.severity, p.event,
+        concat_ws(
+            '; ',
+            p.why,
+            case
+                when p.state = 'ok' and p.event is null then null
+                when v_rule.mode = 'off' then format('rule %s is off', v_rule.threshold_id)
+                when v_rule.mode = 'shadow' then format('rule %s is in shadow: nobody is mailed', v_rule.threshold_id)
+            end,
+            case
+                when p.event is not null and p.mail is null then 'flapping: counted, not mailed'
+            end,
+            'silence ' || case
+                when p.event is not null then pgvigil.silenced_by(v_host_id, p_metric, p_resource, p.at)
+            end,
+            case
+                when p.event = 'fired' and not exists (
+                    select from pgvigil.who_gets(p_host_name, p_metric, p.severity, p.at)
+                ) then 'no recipient for this'
+            end
+        )
+    from pgvigil.play(p_host_name, p_metric, p_resource, v_rule.alert_limit, p_since, p_until) as p;
+end
+$$;
+comment on function pgvigil.explain_alert(text, text, text, timestamptz, timestamptz) is 'Why there was an alert, or none: sample by sample, by the rule that wins now, and what stood in the way of a mail.';
+
+
+create or replace function pgvigil.suggest_threshold(
+    p_host_name text,
+    p_metric text,
+    p_resource text,
+    p_since timestamptz default statement_timestamp() - interval '7 days',
+    p_until timestamptz default statement_timestamp()
+)
+returns table (
+    samples bigint, median double precision, p95 double precision, p99 double precision, worst double precision,
+    warning double precision, critical double precision, hold interval, mails bigint
+)
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+    v_metric pgvigil.metric;
+    v_sign integer;
+begin
+    select m.* into v_metric from pgvigil.metric as m where m.metric = p_metric;
+    v_sign := case v_metric.direction when 'below' then -1 else 1 end;
+    select
+        count(*),
+        v_sign * percentile_cont(0.50) within group (order by v_sign * s.value),
+        v_sign * percentile_cont(0.95) within group (order by v_sign * s.value),
+        v_sign * percentile_cont(0.99) within group (order by v_sign * s.value),
+        v_sign * max(v_sign * s.value)
+    into samples, median, p95, p99, worst
+    from pgvigil.samples_of(p_host_name, p_metric, p_resource, p_since, p_until) as s;
+    if samples = 0 then
+        raise exception 'there are no samples of % of % on % in that time', p_metric, p_resource, p_host_name
+            using hint = 'select * from pgvigil.resource; the name of the host must be exact.';
+    end if;
+
+    -- Halfway from what one in a hundred samples reaches to the end of the scale, or as far again as that is from usual.
+    warning := case
+        when v_metric.unit = 'percent' then p99 + (100 - p99) / 2
+        when v_metric.direction = 'below' then p99 - (median - p99) / 2
+        else p99 + (p99 - median) / 2
+    end;
+    critical := case
+        when v_metric.unit = 'percent' then p99 + (100 - p99) * 0.8
+        when v_metric.direction = 'below' then p99 - (median - p99)
+        else p99 + (p99 - median)
+    end;
+    warning := round(warning::numeric, 2);
+    critical := round(critical::numeric, 2);
+    hold := '2 minutes';
+    select count(b.mail) into mails
+    from pgvigil.backtest(
+        p_host_name, p_metric, p_resource, suggest_threshold.warning, suggest_threshold.critical,
+        suggest_threshold.hold, null, p_since, p_until
+    ) as b;
+    return next;
+end
+$$;
+comment on function pgvigil.suggest_threshold(text, text, text, timestamptz, timestamptz) is 'Limits from the host''s own usual values, and how many mails they would have been.';
+
+
+create or replace view pgvigil.would_have_mailed as
+select
+    e.at,
+    h.host_name,
+    a.metric,
+    a.resource,
+    e.event,
+    e.severity,
+    e.value,
+    a.threshold_id,
+    array(select g.address from pgvigil.who_gets(h.host_name, a.metric, e.severity, e.created_at) as g) as addresses
+from pgvigil.alert_event as e
+inner join pgvigil.alert as a on a.host_id = e.host_id and a.alert_id = e.alert_id
+inner join pgvigil.host as h on h.host_id = e.host_id
+where e.is_shadow;
+comment on view pgvigil.would_have_mailed is 'What rules in shadow mode would have mailed, and to whom. Arm one: update pgvigil.threshold set mode = ''armed'' where threshold_id = ..';
+comment on column pgvigil.would_have_mailed.at is 'When.';
+comment on column pgvigil.would_have_mailed.host_name is 'The host.';
+comment on column pgvigil.would_have_mailed.metric is 'What was judged.';
+comment on column pgvigil.would_have_mailed.resource is 'On which resource.';
+comment on column pgvigil.would_have_mailed.event is 'What happened.';
+comment on column pgvigil.would_have_mailed.severity is 'warning or critical.';
+comment on column pgvigil.would_have_mailed.value is 'Value then.';
+comment on column pgvigil.would_have_mailed.threshold_id is 'The rule in shadow mode.';
+comment on column pgvigil.would_have_mailed.addresses is 'Who would have been mailed.';
+
+
+create or replace function pgvigil.tg_threshold__own()
+returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+    -- A row that people edit is theirs from then on: the playbook writes a row of its own beside it, and theirs wins.
+    if coalesce(current_setting('pgvigil.managed_by', true), '') = '' and old.managed_by = new.managed_by then
+        new.managed_by := 'sql';
+    end if;
+    return new;
+end
+$$;
+comment on function pgvigil.tg_threshold__own() is 'Trigger of pgvigil.threshold: a row that people edit is theirs.';
+
+create or replace trigger _050_own
+before update on pgvigil.threshold
+for each row execute function pgvigil.tg_threshold__own();
+
+
+create or replace function pgvigil.tg_threshold__history()
+returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+    insert into pgvigil.threshold_history (threshold_id, operation, old, new)
+    values (
+        coalesce(new.threshold_id, old.threshold_id), lower(tg_op),
+        case when tg_op <> 'INSERT' then to_jsonb(old) end,
+        case when tg_op <> 'DELETE' then to_jsonb(new) end
+    );
+    return null;
+end
+$$;
+comment on function pgvigil.tg_threshold__history() is 'Trigger of pgvigil.threshold: who, when, old, new.';
+
+create or replace trigger _900_history
+after insert or update or delete on pgvigil.threshold
+for each row execute function pgvigil.tg_threshold__history();
+
+
+create or replace function pgvigil.revert_threshold(p_history_id bigint)
+returns text
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_change pgvigil.threshold_history;
+    v_old pgvigil.threshold;
+begin
+    select c.* into v_change from pgvigil.threshold_history as c where c.history_id = p_history_id;
+    if not found then
+        raise exception 'there is no change %', p_history_id
+            using hint = 'select history_id, operation, changed_by, changed_at, old, new from pgvigil.threshold_history;';
+    end if;
+    -- What is put back keeps its owner.
+    perform set_config('pgvigil.managed_by', 'revert', true);
+    v_old := jsonb_populate_record(null::pgvigil.threshold, v_change.old);
+    case v_change.operation
+        when 'insert' then
+            delete from pgvigil.threshold as t where t.threshold_id = v_change.threshold_id;
+        when 'delete' then
+            insert into pgvigil.threshold overriding system value
+            select (v_old).*;
+        else
+            update pgvigil.threshold as t
+            set
+                metric = v_old.metric,
+                host_name = v_old.host_name,
+                host_group = v_old.host_group,
+                resource = v_old.resource,
+                warning = v_old.warning,
+                critical = v_old.critical,
+                clear_band = v_old.clear_band,
+                hold = v_old.hold,
+                remind_every = v_old.remind_every,
+                mode = v_old.mode,
+                note = v_old.note,
+                managed_by = v_old.managed_by
+            where t.threshold_id = v_change.threshold_id;
+            if not found then
+                raise exception 'rule % is gone', v_change.threshold_id
+                    using hint = 'Take back its deletion first: select * from pgvigil.threshold_history where operation = ''delete'';';
+            end if;
+    end case;
+    perform set_config('pgvigil.managed_by', '', true);
+    return format('%s of rule %s taken back', v_change.operation, v_change.threshold_id);
+end
+$$;
+comment on function pgvigil.revert_threshold(bigint) is 'Takes one change of a rule back; that is a change too, and can be taken back.';
+
+
+create or replace function pgvigil.sync_thresholds(p_rules jsonb)
+returns table (inserted integer, updated integer, deleted integer)
+language plpgsql
+set search_path = ''
+as $$
+begin
+    perform set_config('pgvigil.managed_by', 'ansible', true);
+    create temporary table wanted on commit drop as
+    select r.*, r.hold is null as hold_is_default, x ? 'remind_every' as remind_is_given
+    from jsonb_array_elements(p_rules) as x
+    cross join lateral jsonb_populate_record(null::pgvigil.threshold, x) as r;
+
+    delete from pgvigil.threshold as t
+    where t.managed_by = 'ansible' and not exists (
+        select from pg_temp.wanted as w
+        where (w.metric, w.host_name, w.host_group, w.resource)
+            is not distinct from (t.metric, t.host_name, t.host_group, t.resource)
+    );
+    get diagnostics deleted = row_count;
+
+    update pgvigil.threshold as t
+    set
+        warning = w.warning,
+        critical = w.critical,
+        clear_band = w.clear_band,
+        hold = coalesce(w.hold, '0'),
+        remind_every = case when w.remind_is_given then w.remind_every else '4 hours' end,
+        mode = coalesce(w.mode, 'armed'),
+        note = coalesce(w.note, '')
+    from pg_temp.wanted as w
+    where
+        t.managed_by = 'ansible'
+        and (w.metric, w.host_name, w.host_group, w.resource)
+            is not distinct from (t.metric, t.host_name, t.host_group, t.resource)
+        and (t.warning, t.critical, t.clear_band, t.hold, t.remind_every, t.mode, t.note) is distinct from (
+            w.warning, w.critical, w.clear_band, coalesce(w.hold, '0'),
+            case when w.remind_is_given then w.remind_every else '4 hours' end,
+            coalesce(w.mode, 'armed'), coalesce(w.note, '')
+        );
+    get diagnostics updated = row_count;
+
+    insert into pgvigil.threshold (
+        metric, host_name, host_group, resource, warning, critical, clear_band, hold, remind_every, mode, note, managed_by
+    )
+    select
+        w.metric, w.host_name, w.host_group, w.resource, w.warning, w.critical, w.clear_band, coalesce(w.hold, '0'),
+        case when w.remind_is_given then w.remind_every else '4 hours' end,
+        coalesce(w.mode, 'armed'), coalesce(w.note, ''), 'ansible'
+    from pg_temp.wanted as w
+    where not exists (
+        select from pgvigil.threshold as t
+        where
+            t.managed_by = 'ansible'
+            and (w.metric, w.host_name, w.host_group, w.resource)
+                is not distinct from (t.metric, t.host_name, t.host_group, t.resource)
+    );
+    get diagnostics inserted = row_count;
+    drop table pg_temp.wanted;
+    perform set_config('pgvigil.managed_by', '', true);
+    return next;
+end
+$$;
+comment on function pgvigil.sync_thresholds(jsonb) is 'Makes the rules of the inventory what the list says: adds, changes and deletes rows with managed_by = ansible, and touches no other. Returns how many; all 0 when nothing had changed.';
