@@ -85,9 +85,9 @@ def connect(dsn: str, *, application_name: str, statement_timeout_seconds: float
             message, "Use host=db1 dbname=pgvigil user=agent, or postgresql://agent@db1/pgvigil"
         ) from error
     options: dict[str, Any] = {"application_name": application_name, **_TIMEOUTS, **given}
-    if statement_timeout_seconds:
-        timeout = f"-c statement_timeout={round(statement_timeout_seconds * 1000)}"
-        options["options"] = f"{given.get('options') or ''} {timeout}".strip()
+    # Compiling a query that runs for milliseconds takes longer than the query.
+    timeout = f"-c jit=off -c statement_timeout={round(statement_timeout_seconds * 1000)}"
+    options["options"] = f"{given.get('options') or ''} {timeout}".strip()
     try:
         return psycopg.connect("", autocommit=True, **options)
     except psycopg.Error as error:

@@ -27,6 +27,9 @@ returns integer
 language plpgsql
 security definer
 set search_path = ''
+-- the bounds are written out as text: not in the style of whoever calls
+set datestyle = 'ISO'
+set timezone = 'UTC'
 as $$
 declare
     v_today timestamp := date_trunc('day', p_as_of at time zone 'UTC');
@@ -94,6 +97,8 @@ begin
         exception
             -- Somebody reads the parent. To wait would make every insert wait behind us: the next tick tries again.
             when lock_not_available then return v_dropped;
+            when dependent_objects_still_exist then
+                raise warning 'partition % is kept: %', v_partition, sqlerrm using hint = 'Drop what was built on it.';
         end;
     end loop;
     return v_dropped;

@@ -41,8 +41,10 @@ as $$
                     else 6
                 end,
                 case t.managed_by when 'sql' then 1 when 'ansible' then 2 else 3 end,
-                -- of two patterns the longer says more; of two groups of a host the first by name
-                length(t.resource) desc,
+                -- the name itself says more than any pattern, a longer pattern more than a shorter one;
+                -- of two groups of a host the first by name
+                t.resource = p_resource desc nulls last,
+                length(t.resource) desc nulls last,
                 t.host_group,
                 t.threshold_id
         ),
@@ -151,7 +153,7 @@ begin
                 and t.mode <> 'off'
                 and (t.host_name is null or t.host_name = h.host_name)
                 and (t.host_group is null or t.host_group = any(h.groups))
-        where p_host_id is null or h.host_id = p_host_id
+        where (p_host_id is null or h.host_id = p_host_id) and not h.is_deleted
         group by h.host_id, p.log_table, p.position
     ) as l
     group by l.host_id, l.log_table
@@ -187,13 +189,31 @@ language plpgsql
 security definer
 set search_path = ''
 as $$
+declare
+    v_alert pgvigil.alert;
 begin
     perform pgvigil.refresh_gate(new.host_id);
+    if new.is_deleted then
+        -- A retired host is not watched: what is open there ends.
+        delete from pgvigil.gate as g where g.host_id = new.host_id;
+        for v_alert in
+            select a.* from pgvigil.alert as a where a.host_id = new.host_id and a.resolved_at is null
+        loop
+            perform pgvigil.close_alert(
+                v_alert,
+                (
+                    v_alert.host_id, v_alert.metric, v_alert.resource, statement_timestamp(), statement_timestamp(),
+                    v_alert.value, null
+                )::pgvigil.reading,
+                'cancelled'
+            );
+        end loop;
+    end if;
     return null;
 end
 $$;
-comment on function pgvigil.tg_host__refresh_gate() is 'Trigger of pgvigil.host: a new host, name or group moves its gate.';
+comment on function pgvigil.tg_host__refresh_gate() is 'Trigger of pgvigil.host: a new host, name or group moves its gate; a retired one is not judged.';
 
 create or replace trigger _500_refresh_gate
-after insert or update of host_name, groups on pgvigil.host
+after insert or update of host_name, groups, is_deleted on pgvigil.host
 for each row execute function pgvigil.tg_host__refresh_gate();

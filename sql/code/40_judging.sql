@@ -392,7 +392,10 @@ begin
             %4$s
     ) or exists (
         select from pgvigil.alert as a
-        where a.host_id = v_rows[1].host_id and a.log_table = %2$L and a.resolved_at is null
+        where
+            a.host_id in (select n.host_id from unnest(v_rows) as n)
+            and a.log_table = %2$L
+            and a.resolved_at is null
     ) then
         perform pgvigil.judge(%2$L, array(
             select (n.host_id, m.metric, n.%3$I, n.created_at, n.updated_at, m.value, null)::pgvigil.reading

@@ -31,7 +31,8 @@ as $$
 declare
     v_silence_id bigint;
 begin
-    if p_mail_event is null or p_alert.is_shadow then
+    -- Who was told that it fires, before the rule went into shadow, is told that it ended.
+    if p_mail_event is null or p_alert.is_shadow and p_mail_event not in ('resolved', 'cancelled') then
         return null;
     end if;
     v_silence_id := pgvigil.silenced_by(p_alert.host_id, p_alert.metric, p_alert.resource, p_now);
@@ -102,32 +103,56 @@ stable
 set search_path = ''
 as $$
 declare
-    v_values double precision [];
+    v_metric pgvigil.metric;
+    v_values double precision [] := '{}';
 begin
+    select m.* into v_metric from pgvigil.metric as m where m.metric = p_metric;
+    if not found then
+        raise exception 'there is no metric %', p_metric using hint = 'select metric from pgvigil.metric;';
+    elsif v_metric.log_table is null then
+        -- what tick() derives has no samples
+        return v_values;
+    end if;
     execute (
         select
             format(
                 'select array_agg(v.value order by b.bucket) from generate_series(1, $6) as b (bucket)'
-                ' left join (select width_bucket(extract(epoch from l.created_at - ($4 - $5)), 0,'
-                ' extract(epoch from $5), $6) as bucket, max(l.%1$I)::float8 as value from pgvigil.%2$I as l'
-                ' where l.host_id = $1 and l.%3$I = $3 and l.created_at > $4 - $5 and l.created_at <= $4'
-                ' group by 1) as v on least(v.bucket, $6) = b.bucket',
-                m.column_name, t.log_table, t.resource_column
+                ' left join (select least(width_bucket(extract(epoch from l.created_at - ($4 - $5)), 0,'
+                ' extract(epoch from $5), $6), $6) as bucket, %1$s(l.%2$I)::float8 as value from pgvigil.%3$I as l'
+                ' where l.host_id = $1 and ($3 is null or l.%4$I = $3) and l.created_at > $4 - $5 and l.created_at <= $4'
+                ' and not l.is_deleted group by 1) as v on v.bucket = b.bucket',
+                case v_metric.direction when 'below' then 'min' else 'max' end,
+                v_metric.column_name, t.log_table, t.resource_column
             )
-        from pgvigil.metric as m
-        inner join pgvigil.log_table as t on t.log_table = m.log_table
-        where m.metric = p_metric
-        union all
-        -- a derived metric has no samples to draw
-        select 'select null::float8 []'
-        limit 1
+        from pgvigil.log_table as t
+        where t.log_table = v_metric.log_table
     )
     into v_values
     using p_host_id, p_metric, p_resource, p_until, p_span, p_buckets;
     return v_values;
 end
 $$;
-comment on function pgvigil.recent_values(integer, text, text, timestamptz, interval, integer) is 'The worst value of each of so many equal parts of the time before, oldest first, null where there is none: a sparkline.';
+comment on function pgvigil.recent_values(integer, text, text, timestamptz, interval, integer) is 'The worst value of each of so many equal parts of the time before, oldest first, null where there is none: a sparkline. Without a resource: the worst of all.';
+
+
+create or replace function pgvigil.waits_for_another(p_mail pgvigil.mail)
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+    select exists (
+        select from pgvigil.mail as e
+        where
+            e.host_id = p_mail.host_id
+            and e.alert_id = p_mail.alert_id
+            and e.address = p_mail.address
+            and e.mail_id < p_mail.mail_id
+            and e.sent_at is null
+            and e.failed_at is null
+    )
+$$;
+comment on function pgvigil.waits_for_another(pgvigil.mail) is 'A thread arrives in its order, also when its first mail has to wait for a retry.';
 
 
 create or replace function pgvigil.claim_mail(p_mailer text, p_limit integer, p_as_of timestamptz)
@@ -174,17 +199,7 @@ as $$
             and m.due_at <= p_as_of
             and (m.claimed_until is null or m.claimed_until <= p_as_of)
             and m.covered_by is null
-            -- a thread arrives in its order, also when its first mail has to wait for a retry
-            and not exists (
-                select from pgvigil.mail as e
-                where
-                    e.host_id = m.host_id
-                    and e.alert_id = m.alert_id
-                    and e.address = m.address
-                    and e.mail_id < m.mail_id
-                    and e.sent_at is null
-                    and e.failed_at is null
-            )
+            and not pgvigil.waits_for_another(m)
         order by m.due_at, m.mail_id
         limit p_limit
         for update skip locked
@@ -262,7 +277,7 @@ security definer
 set search_path = ''
 as $$
     update pgvigil.mail as m
-    set sent_at = p_as_of, message_id = p_message_id, last_error = null, claimed_until = null
+    set sent_at = p_as_of, failed_at = null, message_id = p_message_id, last_error = null, claimed_until = null
     where (m.host_id = p_host_id and m.mail_id = p_mail_id or m.covered_by = p_mail_id) and m.sent_at is null
 $$;
 comment on function pgvigil.mark_mail_sent(integer, bigint, text, timestamptz) is 'Notes that the SMTP server accepted a mail.';
@@ -286,7 +301,10 @@ as $$
             pgvigil.setting('mail_retry_first')::interval * pow(2, greatest(least(m.attempts, 20), 1) - 1),
             pgvigil.setting('mail_retry_longest')::interval
         )
-    where (m.host_id = p_host_id and m.mail_id = p_mail_id or m.covered_by = p_mail_id) and m.sent_at is null
+    where (m.host_id = p_host_id and m.mail_id = p_mail_id or m.covered_by = p_mail_id)
+        -- a mailer that lost its lease and comes back late changes nothing that was settled meanwhile
+        and m.sent_at is null
+        and m.failed_at is null
     returning case when not p_is_permanent then m.due_at end
 $$;
 comment on function pgvigil.mark_mail_failed(integer, bigint, text, boolean, timestamptz) is 'Notes why a mail was not accepted; returns when it is tried again, null if it is given up.';
@@ -301,6 +319,10 @@ set search_path = ''
 as $$
     select extract(epoch from min(greatest(m.due_at, m.claimed_until)) - p_as_of)
     from pgvigil.mail as m
-    where m.sent_at is null and m.failed_at is null and m.covered_by is null
+    where
+        m.sent_at is null
+        and m.failed_at is null
+        and m.covered_by is null
+        and not pgvigil.waits_for_another(m)
 $$;
 comment on function pgvigil.next_mail_due(timestamptz) is 'Seconds until the next mail is due (below 0: now), null if none waits: how long a mailer may sleep.';

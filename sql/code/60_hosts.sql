@@ -69,6 +69,8 @@ begin
             and c.attname not in ('id', 'host_id', 'is_deleted', 'created_at', 'updated_at')
         group by t.info_table, t.resource_column
     loop
+        -- A part that is missing was not measured; that is not to say that all of it is gone.
+        continue when not p_inventory ? v_table.key;
         execute format(
             'insert into pgvigil.%1$I as t (host_id, %2$s)'
             ' select $1, %3$s from jsonb_populate_recordset(null::pgvigil.%1$I, $2) as i'
@@ -77,7 +79,7 @@ begin
             v_table.info_table, v_table.columns, v_table.values, v_table.resource_column, v_table.assignments,
             v_table.stored, v_table.excluded
         )
-        using p_host_id, coalesce(p_inventory -> v_table.key, '[]');
+        using p_host_id, p_inventory -> v_table.key;
         -- What vanished keeps its row and its history.
         execute format(
             'update pgvigil.%1$I as t set is_deleted = true, updated_at = statement_timestamp()'
@@ -85,7 +87,7 @@ begin
             ' select from jsonb_populate_recordset(null::pgvigil.%1$I, $2) as i where i.%2$I = t.%2$I)',
             v_table.info_table, v_table.resource_column
         )
-        using p_host_id, coalesce(p_inventory -> v_table.key, '[]');
+        using p_host_id, p_inventory -> v_table.key;
     end loop;
 
     -- That a disk or an interface is gone is an event; that it is back ends it.

@@ -452,23 +452,33 @@ language plpgsql
 security definer
 set search_path = ''
 as $$
+declare
+    v_task text;
+    v_every interval;
 begin
     if not pg_try_advisory_xact_lock(hashtext('pgvigil.tick')) then
         return false;
     end if;
-    perform pgvigil.handle_rule_errors(p_as_of);
-    perform pgvigil.watch_silence(p_as_of);
-    perform pgvigil.send_reminders(p_as_of);
-    if pgvigil.is_due('clocks', interval '1 minute', p_as_of) then
-        perform pgvigil.watch_clocks(p_as_of);
-    end if;
-    if pgvigil.is_due('forecast', pgvigil.setting('forecast_every')::interval, p_as_of) then
-        perform pgvigil.watch_disks(p_as_of);
-    end if;
-    if pgvigil.is_due('partitions', interval '1 hour', p_as_of) then
-        perform pgvigil.ensure_partitions(p_as_of);
-        perform pgvigil.drop_expired_partitions(p_as_of);
-    end if;
+    for v_task, v_every in
+        values
+        ('handle_rule_errors', interval '0'),
+        ('watch_silence', '0'),
+        ('send_reminders', '0'),
+        ('watch_clocks', '1 minute'),
+        ('watch_disks', pgvigil.setting('forecast_every')::interval),
+        ('ensure_partitions', '1 hour'),
+        ('drop_expired_partitions', '1 hour')
+    loop
+        continue when not pgvigil.is_due(v_task, v_every, p_as_of);
+        begin
+            execute format('select pgvigil.%I($1)', v_task) using p_as_of;
+            update pgvigil.upkeep as u set error = null where u.task = v_task and u.error is not null;
+        exception when others then
+            -- One that fails must not stop the others: a host that falls silent is found all the same.
+            update pgvigil.upkeep as u set error = sqlerrm where u.task = v_task;
+            raise warning 'upkeep % failed: %', v_task, sqlerrm;
+        end;
+    end loop;
     return true;
 end
 $$;

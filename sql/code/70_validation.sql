@@ -53,11 +53,26 @@ begin
             message = format('clear_band is %s', new.clear_band),
             hint = 'It is a distance: 0 or more, or null for 5 % of the limit.';
     end if;
-    if v_metric.direction = 'above' and new.clear_band >= coalesce(new.warning, new.critical) then
+    -- Every metric is 0 or more, so 0 must lie below the limit by more than the band.
+    if
+        v_metric.direction = 'above'
+        and coalesce(new.clear_band, 0) >= coalesce(new.warning, new.critical)
+    then
         raise check_violation using
             constraint = 'threshold_can_clear',
-            message = format('with clear_band %s an alert at %s could never end', new.clear_band, coalesce(new.warning, new.critical)),
-            hint = 'Make clear_band smaller than the lowest limit, or null for 5 % of it.';
+            message = format(
+                'an alert at %s with clear_band %s could never end',
+                coalesce(new.warning, new.critical), coalesce(new.clear_band, 0)
+            ),
+            hint = 'Every value is 0 or more: set a limit above 0, and clear_band smaller than it or null for 5 % of it.';
+    end if;
+
+    -- LIKE would raise an error at every sample.
+    if new.resource ~ '(^|[^\\])(\\\\)*\\$' then
+        raise check_violation using
+            constraint = 'threshold_resource_is_a_pattern',
+            message = format('the pattern %L ends in the middle of an escape', new.resource),
+            hint = 'A backslash takes the next character literally: \\ for the backslash itself, \% for %, \_ for _.';
     end if;
 
     if new.hold < interval '0' then
@@ -93,6 +108,12 @@ begin
             constraint = 'recipient_address_is_an_address',
             message = format('%L is not a mail address', new.address),
             hint = 'One address per row, without a name: somebody@example.org.';
+    end if;
+    if not (new.weekdays <@ array[1, 2, 3, 4, 5, 6, 7]::smallint []) or new.weekdays = '{}' then
+        raise check_violation using
+            constraint = 'recipient_weekdays_are_days',
+            message = format('%s are no days of the week', new.weekdays),
+            hint = '1 = Monday .. 7 = Sunday, as in ''{1,2,3,4,5}''; null for every day.';
     end if;
     if not exists (select from pg_catalog.pg_timezone_names as z where z.name = new.time_zone) then
         raise check_violation using
@@ -150,3 +171,43 @@ comment on function pgvigil.tg_setting__validate() is 'Trigger of pgvigil.settin
 create or replace trigger _100_validate
 before insert or update on pgvigil.setting
 for each row execute function pgvigil.tg_setting__validate();
+
+
+create or replace function pgvigil.tg_silence__validate()
+returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+    if new.ends_at <= new.starts_at then
+        raise check_violation using
+            constraint = 'silence_ends_after_it_starts',
+            message = format('it would end at %s, before it starts at %s', new.ends_at, new.starts_at),
+            hint = 'Set ends_at later, or null for a silence until the row is deleted.';
+    end if;
+    if new.resource ~ '(^|[^\\])(\\\\)*\\$' then
+        raise check_violation using
+            constraint = 'silence_resource_is_a_pattern',
+            message = format('the pattern %L ends in the middle of an escape', new.resource),
+            hint = 'A backslash takes the next character literally: \\ for the backslash itself, \% for %, \_ for _.';
+    end if;
+    if not (new.weekdays <@ array[1, 2, 3, 4, 5, 6, 7]::smallint []) or new.weekdays = '{}' then
+        raise check_violation using
+            constraint = 'silence_weekdays_are_days',
+            message = format('%s are no days of the week', new.weekdays),
+            hint = '1 = Monday .. 7 = Sunday, as in ''{6,7}''; null for every day.';
+    end if;
+    if not exists (select from pg_catalog.pg_timezone_names as z where z.name = new.time_zone) then
+        raise check_violation using
+            constraint = 'silence_time_zone_exists',
+            message = format('there is no time zone %L', new.time_zone),
+            hint = 'Names such as ''Asia/Seoul'': select name from pg_timezone_names order by 1;';
+    end if;
+    return new;
+end
+$$;
+comment on function pgvigil.tg_silence__validate() is 'Trigger of pgvigil.silence: refuses what would never, or always, be silent by mistake.';
+
+create or replace trigger _100_validate
+before insert or update on pgvigil.silence
+for each row execute function pgvigil.tg_silence__validate();

@@ -19,21 +19,22 @@ select
     n.sent_bytes_per_second,
     h.sample_interval,
     a.open_alerts,
-    a.severity
+    a.severity,
+    h.expected
 from pgvigil.host as h
 left join lateral (
     select l.created_at, l.updated_at, l.cpu_usage
     from pgvigil.cpu_log as l
-    where l.host_id = h.host_id and l.cpu_name = 'cpu-total'
+    where l.host_id = h.host_id and l.cpu_name = 'cpu-total' and not l.is_deleted
     order by l.created_at desc
     limit 1
 ) as c on true
 left join pgvigil.memory_log as m
-    on m.host_id = h.host_id and m.created_at = c.created_at and m.memory_name = 'memory'
+    on m.host_id = h.host_id and m.created_at = c.created_at and m.memory_name = 'memory' and not m.is_deleted
 left join lateral (
     select l.disk_name, l.disk_usage
     from pgvigil.disk_log as l
-    where l.host_id = h.host_id and l.created_at = c.created_at
+    where l.host_id = h.host_id and l.created_at = c.created_at and not l.is_deleted
     order by l.disk_usage desc nulls last
     limit 1
 ) as d on true
@@ -42,12 +43,12 @@ left join lateral (
         sum(l.received_bytes_per_second) as received_bytes_per_second,
         sum(l.sent_bytes_per_second) as sent_bytes_per_second
     from pgvigil.network_log as l
-    where l.host_id = h.host_id and l.created_at = c.created_at
+    where l.host_id = h.host_id and l.created_at = c.created_at and not l.is_deleted
 ) as n on true
 left join lateral (
     select count(*) as open_alerts, min(x.severity) as severity
     from pgvigil.alert as x
-    where x.host_id = h.host_id and x.state = 'firing'
+    where x.host_id = h.host_id and x.state = 'firing' and x.resolved_at is null and not x.is_shadow
 ) as a on true
 where not h.is_deleted;
 comment on view dashboard.host_now is 'Each host as of its newest sample.';
@@ -62,8 +63,9 @@ comment on column dashboard.host_now.disk_usage is 'Its usage (%).';
 comment on column dashboard.host_now.received_bytes_per_second is 'Received on all interfaces (bytes per second).';
 comment on column dashboard.host_now.sent_bytes_per_second is 'Sent on all interfaces (bytes per second).';
 comment on column dashboard.host_now.sample_interval is 'How often its agent samples.';
-comment on column dashboard.host_now.open_alerts is 'Number of firing alerts.';
+comment on column dashboard.host_now.open_alerts is 'Number of firing alerts, shadow rules left out.';
 comment on column dashboard.host_now.severity is 'The worst of them.';
+comment on column dashboard.host_now.expected is 'Whether its silence is worth a mail.';
 
 
 create function dashboard.sparkline(
@@ -96,6 +98,12 @@ select
     a.pending_at,
     a.fired_at,
     a.is_shadow,
+    a.unknown_since,
+    a.acknowledged_at,
+    a.acknowledged_by,
+    a.reopened,
+    a.detail,
+    pgvigil.silenced_by(a.host_id, a.metric, a.resource, statement_timestamp()) as silence_id,
     a.host_id,
     a.alert_id
 from pgvigil.alert as a
@@ -117,6 +125,12 @@ comment on column dashboard.open_alert.unit is 'Unit of the values.';
 comment on column dashboard.open_alert.pending_at is 'First sample over the limit.';
 comment on column dashboard.open_alert.fired_at is 'When it fired.';
 comment on column dashboard.open_alert.is_shadow is 'Nobody is mailed.';
+comment on column dashboard.open_alert.unknown_since is 'Since when its host is silent.';
+comment on column dashboard.open_alert.acknowledged_at is 'Since when somebody is on it.';
+comment on column dashboard.open_alert.acknowledged_by is 'Who.';
+comment on column dashboard.open_alert.reopened is 'How often it came back.';
+comment on column dashboard.open_alert.detail is 'What else there is to say.';
+comment on column dashboard.open_alert.silence_id is 'The silence that covers it now.';
 comment on column dashboard.open_alert.host_id is 'Key of the host.';
 comment on column dashboard.open_alert.alert_id is 'Number of the incident.';
 

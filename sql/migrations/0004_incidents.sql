@@ -102,6 +102,7 @@ check (event in ('fired', 'escalated', 'eased', 'resolved', 'cancelled', 'remind
 comment on column pgvigil.mail.event is 'What happened: fired, escalated, eased, resolved, cancelled (its rule is off or gone), reminder or flapping (it came back; more of that is counted, not mailed).';
 comment on column pgvigil.mail.detail is 'What else there is to say.';
 comment on column pgvigil.mail.covered_by is 'This one is told in that mail (many hosts fell silent at once) and shares its fate.';
+create index mail_recent on pgvigil.mail (created_at);
 create index mail_covered on pgvigil.mail (covered_by) where covered_by is not null;
 
 
@@ -188,11 +189,13 @@ create index threshold_history_of_threshold on pgvigil.threshold_history (thresh
 create table pgvigil.upkeep (
     task text not null,
     done_at timestamptz not null,
+    error text,
     constraint upkeep_pkey primary key (task)
 );
 comment on table pgvigil.upkeep is 'When tick() last did what it does now and then.';
 comment on column pgvigil.upkeep.task is 'What.';
 comment on column pgvigil.upkeep.done_at is 'When.';
+comment on column pgvigil.upkeep.error is 'Why it failed then; null = it did not.';
 
 
 insert into pgvigil.setting (setting, value, kind, description)

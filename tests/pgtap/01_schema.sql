@@ -12,13 +12,13 @@ $$;
 select tables_are(
     'pgvigil',
     array[
-        'alert', 'cpu_info', 'cpu_log', 'disk_info', 'disk_log', 'gate', 'host', 'log_table', 'mail', 'memory_info',
-        'memory_log', 'metric', 'network_info', 'network_log', 'recipient', 'rule_error', 'schema_migration', 'setting',
-        'threshold'
+        'alert', 'alert_event', 'cpu_info', 'cpu_log', 'disk_info', 'disk_log', 'gate', 'host', 'log_table', 'mail',
+        'memory_info', 'memory_log', 'metric', 'network_info', 'network_log', 'recipient', 'rule_error', 'schema_migration',
+        'setting', 'silence', 'threshold', 'threshold_history', 'upkeep'
     ],
     'pgvigil has these tables and no others'
 );
-select views_are('pgvigil', array['effective_threshold', 'resource'], 'pgvigil has these views and no others');
+select views_are('pgvigil', array['effective_threshold', 'resource', 'would_have_mailed'], 'pgvigil has these views and no others');
 select views_are(
     'dashboard', array['host_now', 'open_alert', 'recent_mail'], 'dashboard has these views and no others'
 );
@@ -26,12 +26,18 @@ select tables_are('dashboard', '{}'::name [], 'dashboard has no tables');
 select functions_are(
     'pgvigil',
     array[
-        'claim_mail', 'close_alert', 'drop_expired_partitions', 'ensure_partitions', 'has_newer_sample', 'judge',
-        'judge_reading', 'keep_state', 'mark_mail_failed', 'mark_mail_sent', 'next_mail_due', 'next_state', 'queue_mail',
-        'rank_thresholds', 'rebuild_judging', 'recent_values', 'record_inventory', 'record_rule_error', 'refresh_gate',
-        'register_host', 'setting', 'tg_cpu_log__judge', 'tg_disk_log__judge', 'tg_host__refresh_gate', 'tg_mail__ring',
-        'tg_memory_log__judge', 'tg_metric__rebuild_judging', 'tg_network_log__judge', 'tg_recipient__validate',
-        'tg_setting__validate', 'tg_threshold__refresh_gate', 'tg_threshold__validate', 'tick', 'who_gets'
+        'acknowledge', 'backtest', 'claim_mail', 'close_alert', 'deliver', 'drop_expired_partitions',
+        'ensure_partitions', 'explain_alert', 'forecast_disk', 'forget_resource', 'handle_rule_errors',
+        'has_newer_sample', 'has_open_alert', 'is_due', 'is_within', 'judge', 'judge_derived', 'judge_reading',
+        'keep_state', 'limit_of', 'lock_host', 'mail_of_event', 'mark_mail_failed', 'mark_mail_sent', 'next_mail_due',
+        'next_state', 'note_event', 'open_alert', 'play', 'queue_mail', 'rank_thresholds', 'rebuild_judging',
+        'recent_values', 'record_inventory', 'record_rule_error', 'refresh_gate', 'register_host', 'revert_threshold',
+        'samples_of', 'seen_at', 'send_reminders', 'setting', 'silence_for', 'silence_until', 'silenced_by',
+        'suggest_threshold', 'sync_thresholds', 'tg_cpu_log__judge', 'tg_disk_log__judge', 'tg_host__refresh_gate',
+        'tg_mail__ring', 'tg_memory_log__judge', 'tg_metric__rebuild_judging', 'tg_network_log__judge',
+        'tg_recipient__validate', 'tg_setting__validate', 'tg_threshold__history', 'tg_threshold__own',
+        'tg_threshold__refresh_gate', 'tg_threshold__validate', 'tick', 'watch_clocks', 'watch_disks',
+        'watch_silence', 'who_gets'
     ],
     'pgvigil has these functions and no others'
 );
@@ -162,13 +168,13 @@ select results_eq(
 select is_empty(
     $$
     select m.metric, m.log_table, m.column_name from pgvigil.metric as m
-    where not exists (
+    where m.log_table is not null and not exists (
         select from pg_attribute as a
         where a.attrelid = format('pgvigil.%I', m.log_table)::regclass and a.attname = m.column_name
         and a.atttypid in ('real'::regtype, 'bigint'::regtype) and not a.attisdropped
     )
     $$,
-    'every metric has its numeric column'
+    'every metric that is stored has its numeric column'
 );
 
 -- PostgreSQL names unnamed constraints table_column_check, _fkey, _key and _excl; and says "not null" with them since 18.
@@ -233,7 +239,13 @@ select is_empty(
     $$
     select p.oid::regprocedure from pg_proc as p
     where p.pronamespace = 'pgvigil'::regnamespace
-    and (p.proname in ('next_state', 'keep_state', 'close_alert', 'has_newer_sample', 'tick') or p.proname ~ 'judge')
+    and (
+        p.proname in (
+            'next_state', 'keep_state', 'open_alert', 'close_alert', 'note_event', 'deliver', 'queue_mail', 'mail_of_event', 'has_newer_sample',
+            'tick', 'is_due', 'seen_at', 'handle_rule_errors', 'send_reminders', 'forecast_disk', 'is_within', 'silenced_by'
+        )
+        or p.proname ~ 'judge|^watch_'
+    )
     and p.prosrc ~* '\m(now\(|clock_timestamp|transaction_timestamp|current_timestamp|localtimestamp|timeofday)'
     $$,
     'no rule reads the clock: time is that of the sample'
@@ -243,7 +255,13 @@ select is_empty(
     select p.oid::regprocedure from pg_proc as p
     cross join regexp_matches(p.prosrc, '(\w+)\s*=\s*statement_timestamp|[^=]\s*statement_timestamp', 'g') as m
     where p.pronamespace = 'pgvigil'::regnamespace
-    and (p.proname in ('next_state', 'keep_state', 'close_alert', 'has_newer_sample', 'tick') or p.proname ~ 'judge')
+    and (
+        p.proname in (
+            'next_state', 'keep_state', 'open_alert', 'close_alert', 'note_event', 'deliver', 'queue_mail', 'mail_of_event', 'has_newer_sample',
+            'tick', 'is_due', 'seen_at', 'handle_rule_errors', 'send_reminders', 'forecast_disk', 'is_within', 'silenced_by'
+        )
+        or p.proname ~ 'judge|^watch_'
+    )
     and m[1] is distinct from 'updated_at'
     $$,
     'the rules use statement_timestamp() for updated_at only'

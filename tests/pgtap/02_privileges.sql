@@ -158,7 +158,12 @@ select results_eq(
     values
     ('pgvigil_agent', 'record_inventory,register_host'),
     ('pgvigil_mailer', 'claim_mail,mark_mail_failed,mark_mail_sent,next_mail_due,tick'),
-    ('pgvigil_operator', 'next_state,rank_thresholds,setting,sparkline,who_gets'),
+    (
+        'pgvigil_operator',
+        'acknowledge,backtest,explain_alert,forecast_disk,forget_resource,is_within,limit_of,mail_of_event,next_state,play,'
+        'rank_thresholds,revert_threshold,samples_of,setting,silence_for,silence_until,silenced_by,sparkline,'
+        'suggest_threshold,sync_thresholds,who_gets'
+    ),
     ('pgvigil_reader', 'sparkline'),
     ('pgvigil_test_stranger', null)
     $$,
@@ -259,17 +264,19 @@ select bag_eq(
     where
         c.relnamespace in ('pgvigil'::regnamespace, 'pgvigil_partition'::regnamespace, 'dashboard'::regnamespace)
         and c.relkind in ('r', 'p', 'v')
-        and not c.relname in ('threshold', 'recipient')
+        and not c.relname in ('threshold', 'recipient', 'silence')
         and has_column_privilege('pgvigil_operator', c.oid, a.attnum, p.privilege)
     group by c.relname, p.privilege
     $$,
     $$
     values
+    ('host', 'INSERT', array['expected', 'groups', 'host_name', 'labels', 'sample_interval']),
     ('host', 'UPDATE', array['expected', 'groups', 'is_deleted', 'labels']),
     ('log_table', 'UPDATE', array['retention']),
+    ('metric', 'UPDATE', array['is_enabled']),
     ('setting', 'UPDATE', array['value'])
     $$,
-    'beside rules and recipients an operator changes a few columns only: no alert, no mail, no sample'
+    'beside rules, recipients and silences an operator changes a few columns only: no alert, no mail, no sample'
 );
 select bag_eq(
     $$
@@ -280,8 +287,8 @@ select bag_eq(
         c.relnamespace in ('pgvigil'::regnamespace, 'pgvigil_partition'::regnamespace, 'dashboard'::regnamespace)
         and c.relkind in ('r', 'p', 'v') and has_table_privilege('pgvigil_operator', c.oid, p.privilege)
     $$,
-    $$values ('threshold'), ('recipient')$$,
-    'an operator deletes rules and recipients only'
+    $$values ('threshold'), ('recipient'), ('silence')$$,
+    'an operator deletes rules, recipients and silences only'
 );
 
 -- Everybody else.

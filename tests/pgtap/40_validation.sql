@@ -1,6 +1,6 @@
 -- Every refusal that has a name is tripped once. What people edit by hand is answered with a hint.
 begin;
-select plan(172);
+select plan(186);
 
 select pgvigil.ensure_partitions('2031-03-30 12:00+00');
 delete from pgvigil.threshold;
@@ -111,6 +111,14 @@ from (
     ('a place of 0', 'metric_position_is_positive', $$insert into pgvigil.metric values ('m', 'cpu_log', 'user_usage', 0, 't', 'percent', 'above', 'd')$$),
     ('a direction that there is not', 'metric_direction_is_known', $$insert into pgvigil.metric values ('m', 'cpu_log', 'user_usage', 9, 't', 'percent', 'beside', 'd')$$),
     ('a unit that there is not', 'metric_unit_is_known', $$insert into pgvigil.metric values ('m', 'cpu_log', 'user_usage', 9, 't', 'stone', 'above', 'd')$$),
+    ('a metric with a table and no column', 'metric_is_stored_or_derived', $$insert into pgvigil.metric values ('m', 'cpu_log', null, 9, 't', 'percent', 'above', 'd')$$),
+    ('a recipient with half a time of day', 'recipient_times_come_in_pairs', $$update pgvigil.recipient set from_time = '9:00'$$),
+    ('a silence of a host that there is not', 'silence_host_exists', $$insert into pgvigil.silence (host_name) values ('web9')$$),
+    ('a silence of a metric that there is not', 'silence_metric_exists', $$insert into pgvigil.silence (metric) values ('cpu')$$),
+    ('a silence of a host and a group', 'silence_scope_is_host_or_group', $$insert into pgvigil.silence (host_name, host_group) values ('web1', 'web')$$),
+    ('a silence with half a time of day', 'silence_times_come_in_pairs', $$insert into pgvigil.silence (to_time) values ('9:00')$$),
+    ('a silence on days without a time', 'silence_weekdays_need_times', $$insert into pgvigil.silence (weekdays) values ('{1}')$$),
+    ('an operation that there is not', 'threshold_history_operation_is_known', $$insert into pgvigil.threshold_history (threshold_id, operation) values (1, 'drop')$$),
     ('a metric deleted from under its rules', 'threshold_metric_exists', $$delete from pgvigil.metric where metric = 'cpu_usage'$$)
 ) as c (what, name, statement);
 
@@ -170,12 +178,14 @@ select is(
 -- Alerts and mails.
 create function pg_temp.alert(p_set text) returns text language sql as $$
     select format(
-        'insert into pgvigil.alert (host_id, log_table, metric, resource, state, severity, value, peak_value, hold, pending_at, judged_at, fired_at, resolved_at)
+        'insert into pgvigil.alert (host_id, log_table, metric, resource, state, severity, value, peak_value, hold, pending_at, judged_at, fired_at, resolved_at,
+        acknowledged_at, worst_severity)
         select x.* from jsonb_to_record(%L) as x (host_id integer, log_table text, metric text, resource text, state text, severity text, value float8,
-        peak_value float8, hold interval, pending_at timestamptz, judged_at timestamptz, fired_at timestamptz, resolved_at timestamptz)',
+        peak_value float8, hold interval, pending_at timestamptz, judged_at timestamptz, fired_at timestamptz, resolved_at timestamptz,
+        acknowledged_at timestamptz, worst_severity text)',
         jsonb_build_object(
             'host_id', h.host_id, 'log_table', 'cpu_log', 'metric', 'cpu_usage', 'resource', 'x', 'state', 'firing', 'severity', 'warning', 'value', 1,
-            'peak_value', 1, 'hold', '0', 'pending_at', now(), 'judged_at', now(), 'fired_at', now()
+            'peak_value', 1, 'hold', '0', 'pending_at', now(), 'judged_at', now(), 'fired_at', now(), 'worst_severity', 'warning'
         ) || p_set::jsonb
     )
     from pgvigil.host as h
@@ -185,6 +195,8 @@ from (
     values
     ('an alert of a host that there is not', 'alert_host_exists', '{"host_id": -1}'),
     ('an alert of a metric that there is not', 'alert_metric_exists', '{"metric": "cpu"}'),
+    ('an alert that nobody acknowledged', 'alert_acknowledged_has_who', '{"acknowledged_at": "2031-01-01"}'),
+    ('an alert whose worst severity there is not', 'alert_worst_severity_is_known', '{"worst_severity": "info"}'),
     ('an alert in a state that there is not', 'alert_state_is_known', '{"state": "loud"}'),
     ('an alert of a severity that there is not', 'alert_severity_is_known', '{"severity": "info"}'),
     ('an alert that fires and never fired', 'alert_fired_unless_pending', '{"fired_at": null}'),
@@ -201,6 +213,10 @@ cross join lateral (
     values
     ('a mail of an alert that there is not', 'mail_alert_exists', format($$insert into pgvigil.mail (host_id, alert_id, event, severity, value, peak_value, sampled_at, address, language, time_zone, due_at)
         values (%s, -1, 'fired', 'warning', 1, 1, now(), 'a@x.org', 'en', 'UTC', now())$$, a.host_id)),
+    ('an event of an alert that there is not', 'alert_event_alert_exists', format($$insert into pgvigil.alert_event (host_id, alert_id, event, severity, value, at, is_shadow)
+        values (%s, -1, 'fired', 'warning', 1, now(), false)$$, a.host_id)),
+    ('an event that there is not', 'alert_event_is_known', format($$insert into pgvigil.alert_event (host_id, alert_id, event, severity, value, at, is_shadow)
+        values (%s, %s, 'party', 'warning', 1, now(), false)$$, a.host_id, a.alert_id)),
     ('a mail of an event that there is not', 'mail_event_is_known', format($$insert into pgvigil.mail (host_id, alert_id, event, severity, value, peak_value, sampled_at, address, language, time_zone, due_at)
         values (%s, %s, 'party', 'warning', 1, 1, now(), 'a@x.org', 'en', 'UTC', now())$$, a.host_id, a.alert_id)),
     ('a mail that was sent and given up', 'mail_sent_or_failed', format($$insert into pgvigil.mail (host_id, alert_id, event, severity, value, peak_value, sampled_at, address, language, time_zone, due_at, sent_at, failed_at)
@@ -220,6 +236,13 @@ from (
 delete from pgvigil.threshold;
 select todo('a pattern that ends with \ is taken, and then no rule of its metric can be ranked', 1);
 select isnt((pg_temp.refusal($$insert into pgvigil.threshold (metric, resource, warning) values ('disk_usage', '%\', 90)$$)).name, 'ok', 'refused: a pattern that ends in the middle of an escape');
+select todo('a silence is not validated: it makes rules raise, and tick() switches those off', 2);
+select isnt((pg_temp.refusal($$insert into pgvigil.silence (resource) values ('%\')$$)).name, 'ok', 'refused: a silence with such a pattern');
+select isnt(
+    (pg_temp.refusal($$insert into pgvigil.silence (from_time, to_time, time_zone) values ('1:00', '2:00', 'Asia/Soul')$$)).name, 'ok',
+    'refused: a silence in a time zone that there is not'
+);
+delete from pgvigil.silence;
 select todo('a limit of 0 with a band of 0 % never ends', 1);
 select is((pg_temp.refusal($$insert into pgvigil.threshold (metric, warning) values ('errors_per_second', 0)$$)).name, 'threshold_can_clear', 'refused: a limit of 0, which every sample reaches');
 select is((pg_temp.refusal($$insert into pgvigil.threshold (metric, resource, warning) values ('disk_usage', '100\%', 90)$$)).name, 'ok', 'a pattern with an escape is taken');
