@@ -82,6 +82,18 @@ $$;
 comment on function dashboard.sparkline(integer, text, text, timestamptz, interval, integer) is 'The worst value of each of so many equal parts of the time before p_until, oldest first, null where there is none.';
 
 
+create function dashboard.silenced_by(p_host_id integer, p_metric text, p_resource text, p_at timestamptz)
+returns bigint
+language sql
+stable
+security definer
+set search_path = ''
+as $$
+    select pgvigil.silenced_by(p_host_id, p_metric, p_resource, p_at)
+$$;
+comment on function dashboard.silenced_by(integer, text, text, timestamptz) is 'The silence that covers a series at a moment, null if none does.';
+
+
 create view dashboard.open_alert as
 select
     h.host_name,
@@ -103,7 +115,7 @@ select
     a.acknowledged_by,
     a.reopened,
     a.detail,
-    pgvigil.silenced_by(a.host_id, a.metric, a.resource, statement_timestamp()) as silence_id,
+    dashboard.silenced_by(a.host_id, a.metric, a.resource, statement_timestamp()) as silence_id,
     a.host_id,
     a.alert_id
 from pgvigil.alert as a
