@@ -15,7 +15,17 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, TemplateError, s
 from pgvigil.chart import draw_chart
 from pgvigil.errors import MailError
 from pgvigil.headers import message_id, thread_headers
-from pgvigil.wording import NO_BREAK, clean_lines, format_duration, format_value, one_line, pad, shorten, wrap
+from pgvigil.wording import (
+    NO_BREAK,
+    clean_lines,
+    format_duration,
+    format_value,
+    one_line,
+    pad,
+    quote_literal,
+    shorten,
+    wrap,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +36,14 @@ if TYPE_CHECKING:
 LANGUAGES = ("en",)
 _BEFORE = timedelta(hours=1)
 _AFTER = timedelta(minutes=15)
+
+_STILL_FIRING = frozenset({"fired", "escalated", "reminder", "flapping"})
+_YES_OR_NO = frozenset({"resource_vanished", "rule_error"})  # 0 or 1: no number of these is worth telling
+_NO_TREND = 315_360_000  # seconds until the disk is full, where nothing says that it ever will be
+_LONGEST_SILENCE = 1e10  # whatever the row says, dates before the year 1 cannot be written
+_LONGEST_DETAIL = 2000
+_LONGEST_NAME = 64
+_MOST_COMPANIONS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +104,17 @@ def _context(mail: Mail, grafana_url: str | None) -> dict[str, Any]:
         "event": one_line(mail.event),
         "severity": one_line(mail.severity),
         "host": one_line(mail.host_name),
+        "metric": one_line(mail.metric),
+        "yes_or_no": mail.metric in _YES_OR_NO,
         "title": one_line(mail.metric_title),
         "resource": _telling_resource(mail),
         "below": mail.direction == "below",
         "scope": one_line(mail.threshold_scope),
         "threshold_id": mail.threshold_id,
         "note": clean_lines(mail.note),
+        "detail": [line for line in clean_lines(shorten(mail.detail, _LONGEST_DETAIL)) if line],
+        "companions": [shorten(one_line(name), _LONGEST_NAME) or "?" for name in mail.companions[:_MOST_COMPANIONS]],
+        "companion_count": len(mail.companions),
         "address": one_line(mail.address),
         "mail_id": mail.mail_id,
         "alert_id": mail.alert_id,
@@ -125,6 +148,8 @@ def _measures(mail: Mail) -> dict[str, Any]:
         "duration": format_duration((mail.sampled_at - mail.fired_at).total_seconds(), language),
         "fired_at": _clock(mail.fired_at, zone),
         "sampled_at": _clock(mail.sampled_at, zone),
+        "silent_since": _silent_since(mail, zone),
+        "no_trend": mail.value >= _NO_TREND,
         "zone": zone_name,
         "chart": chart,
         "lowest": measured(chart.minimum) if chart else None,
@@ -154,6 +179,8 @@ def _limit(mail: Mail) -> float | None:
 def _tone(mail: Mail) -> str:
     if mail.event == "resolved":
         return "resolved"
+    if mail.event == "cancelled":
+        return "neutral"
     return mail.severity if mail.severity in {"warning", "critical"} else "neutral"
 
 
@@ -169,13 +196,37 @@ def _clock(at: datetime, zone: tzinfo) -> str:
     return f"{local:%Y-%m-%d %H:%M:%S} {local.isoformat()[-6:]}"
 
 
-def _sql(mail: Mail) -> list[str]:
-    if mail.threshold_id is None:
-        return []
-    limits = {"warning": mail.warning, "critical": mail.critical}
-    news = ", ".join(f"{name} = {'null' if value is None else f'{value:.15g}'}" for name, value in limits.items())
-    # Printed for a person to edit, never run here, and made of numbers only.
-    return [f"update pgvigil.threshold set {news}", f" where threshold_id = {mail.threshold_id};"]  # noqa: S608 - as above
+def _silent_since(mail: Mail, zone: tzinfo) -> str | None:
+    told = mail.metric == "host_silence" and mail.event in _STILL_FIRING and 0 <= mail.value <= _LONGEST_SILENCE
+    return _clock(mail.sampled_at - timedelta(seconds=mail.value), zone) if told else None
+
+
+def _sql(mail: Mail) -> dict[str, list[str]]:
+    """Return what a person may copy into psql, never run here; the lines of each statement by what it is for."""
+    statements = _answers(mail) if mail.event in _STILL_FIRING else {}
+    if mail.threshold_id is not None and mail.event != "cancelled" and mail.metric not in _YES_OR_NO:
+        limits = {"warning": mail.warning, "critical": mail.critical}
+        news = ", ".join(f"{name} = {'null' if value is None else f'{value:.15g}'}" for name, value in limits.items())
+        # Made of numbers only.
+        statements["change"] = [f"update pgvigil.threshold set {news}", f" where threshold_id = {mail.threshold_id};"]  # noqa: S608 - as above
+    return statements
+
+
+def _answers(mail: Mail) -> dict[str, list[str]]:
+    if mail.companions:
+        every = [" from dashboard.open_alert", " where metric = 'host_silence' and state = 'firing';"]
+        return {
+            "acknowledge": ["select pgvigil.acknowledge(host_name, metric, resource)", *every],
+            "silence": ["select pgvigil.silence_for('2 hours', host_name)", *every],
+        }
+    names = (mail.host_name, mail.metric, mail.resource)
+    if any(name != one_line(name) for name in names):  # what cannot be shown as it is cannot be copied either
+        return {}
+    host, metric, resource = map(quote_literal, names)
+    return {
+        "acknowledge": [f"select pgvigil.acknowledge({host}, {metric}, {resource});"],
+        "silence": [f"select pgvigil.silence_for('2 hours', {host});"],
+    }
 
 
 def _link(mail: Mail, grafana_url: str | None) -> str | None:

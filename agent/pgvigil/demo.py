@@ -43,6 +43,8 @@ create role demo_mailer login in role pgvigil_mailer;
 create role operator login in role pgvigil_operator;
 insert into pgvigil.recipient (address) values ('ops@example.org');
 update pgvigil.threshold set hold = '0';
+update pgvigil.threshold set mode = 'off' where metric = 'cpu_usage'; -- until it is known what this machine does
+update pgvigil.setting set value = '1 second' where setting = 'flap_window'; -- or the rounds were one incident
 """
 
 # When the sample was committed, not when it was inserted: track_commit_timestamp is on in the demo.
@@ -118,7 +120,7 @@ def run_demo(directory: Path, seconds: float | None, stop: threading.Event) -> N
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pgvigil-", dir="/tmp")))
         scratch.chmod(0o755)  # as root, PostgreSQL runs as nobody, who has to get to its own directory below
-        demo.say("starting an embedded PostgreSQL (no root, no port: a Unix socket of its own)")
+        demo.say("starting an embedded PostgreSQL (no port, a Unix socket of its own)")
         postgres = stack.enter_context(EmbeddedPostgres(scratch / "pg", settings={"track_commit_timestamp": "on"}))
         owner = stack.enter_context(closing(database.connect(postgres.dsn(), application_name="pgvigil-demo")))
         database.run_script(owner, "demo", "create database pgvigil")
@@ -201,12 +203,12 @@ def _watch(
 def _set_limit(demo: Demo, owner: database.Connection) -> float:
     """Put the limit between what this machine does now and what we can make it do."""
     query = "select cpu_usage from pgvigil.cpu_log order by created_at desc limit %s"
-    idle = statistics.mean(row["cpu_usage"] for row in database.fetch(owner, query, (_BASELINE_SAMPLES,)))
+    idle = statistics.mean(float(row["cpu_usage"]) for row in database.fetch(owner, query, (_BASELINE_SAMPLES,)))
     room = min(100.0 * len(os.sched_getaffinity(0)) / (os.cpu_count() or 1), 100.0 - idle)
     limit, band = round(idle + 0.6 * room, 1), round(0.2 * room, 1)
     statement = (
-        f"update pgvigil.threshold set warning = {limit}, critical = null, clear_band = {band}"  # noqa: S608 - numbers
-        " where metric = 'cpu_usage'"
+        f"update pgvigil.threshold set mode = 'armed', warning = {limit}, critical = null,"  # noqa: S608 - numbers
+        f" clear_band = {band} where metric = 'cpu_usage'"
     )
     demo.say(f"CPU usage is {idle:.0f} % here, so: {statement};")
     database.run_script(owner, "demo", statement)

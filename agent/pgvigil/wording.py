@@ -39,6 +39,11 @@ def shorten(text: str, length: int) -> str:
     return f"{text[:head]}…{text[len(text) - (length - head - 1) :]}"
 
 
+def quote_literal(text: str) -> str:
+    """Quote for SQL with standard_conforming_strings, where only the quote itself is special."""
+    return "'" + text.replace("'", "''") + "'"
+
+
 def display_width(text: str) -> int:
     """Count the columns of a terminal; Hangul and emoji take two."""
     return sum(2 if unicodedata.east_asian_width(sign) in "WF" else 1 for sign in text)
@@ -92,7 +97,7 @@ def format_value(value: float, unit: str, *, exact: bool = False, language: str 
     number, suffix = _scale(value, unit)
     if abs(number) >= _TOO_LONG_TO_READ:
         return f"{number:.3g}{suffix}"
-    if exact:
+    if exact or unit == "count":
         return f"{number:,.4f}".rstrip("0").rstrip(".") + suffix
     decimals = {"load": 2}.get(unit, 0 if suffix in {f"{NO_BREAK}B", f"{NO_BREAK}B/s"} else 1)  # no half bytes
     return f"{number:,.{decimals}f}{suffix}"
@@ -104,5 +109,5 @@ def _scale(value: float, unit: str) -> tuple[float, str]:
         while abs(value) >= _KIBI - 0.05 and step < len(_SIZES) - 1:  # 1023.96 must not be written as 1024.0
             value, step = value / _KIBI, step + 1
         return value, f"{NO_BREAK}{_SIZES[step]}" + ("/s" if unit.endswith("second") else "")
-    known = {"percent": f"{NO_BREAK}%", "per_second": "/s", "seconds": f"{NO_BREAK}s", "load": ""}
+    known = {"percent": f"{NO_BREAK}%", "per_second": "/s", "seconds": f"{NO_BREAK}s", "load": "", "count": ""}
     return value, known.get(unit, f"{NO_BREAK}{one_line(unit)}".rstrip())

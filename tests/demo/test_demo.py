@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import email
 import re
+import shutil
 import signal
 import subprocess
 import time
+from contextlib import contextmanager
 from email.policy import default
 from pathlib import Path
 
 import psutil
 import pytest
+
+from pgvigil.embedded import EmbeddedPostgres
+from support import wait_until
 
 ROOT = Path(__file__).parents[2]
 
@@ -57,37 +62,56 @@ def test_demo_prints_the_line_for_psql(demo):
     assert re.search(r'psql "host=/tmp/pgvigil-\S+ port=5432 dbname=pgvigil user=operator"', demo)
 
 
-def test_sigkill_leaves_no_process_behind():
-    """Whatever the demo started ends with it, even when it cannot say goodbye."""
+@contextmanager
+def running_demo():
+    """Run the demo without an end; give the process and the psql connection string that it prints."""
     process = subprocess.Popen(
-        [ROOT / ".venv" / "bin" / "pgvigil", "demo", "--for", "30"],
+        [ROOT / ".venv" / "bin" / "pgvigil", "demo"],
         cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
-    for line in process.stdout:
-        if "are running" in line:
-            break
-    children = psutil.Process(process.pid).children(recursive=True)
-    assert len(children) >= 3
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    process.stdout.close()
-    _, alive = psutil.wait_procs(children, timeout=10)
+    try:
+        for line in process.stdout:
+            if found := re.search(r'psql "([^"]+)"', line):
+                break
+        yield process, found[1]
+    finally:
+        process.kill()
+        process.communicate()
+        shutil.rmtree(re.search(r"(/tmp/pgvigil-[^/]+)/", found[1])[1], ignore_errors=True)
+
+
+def test_rule_tuned_at_the_psql_line_is_mailed_at_the_next_sample():
+    """What the README promises: the table explains itself, one UPDATE, and a mail comes."""
+    psql = EmbeddedPostgres(Path("/unused")).psql_path
+    with running_demo() as (_, dsn):
+        described = subprocess.check_output([psql, "-X", "-c", r"\d+ pgvigil.threshold", dsn], text=True)
+        assert "How long the value must stay over the limit before anybody is mailed" in described
+        update = "update pgvigil.threshold set warning = 1 where metric = 'memory_usage'"
+        assert "UPDATE" in subprocess.check_output([psql, "-X", "-c", update, dsn], text=True)
+        wait_until(
+            lambda: any("Memory usage" in path.read_text() for path in (ROOT / ".demo" / "mails").glob("*.eml")),
+            "a mail about memory",
+        )
+
+
+def test_sigkill_leaves_no_process_behind():
+    """Whatever the demo started ends with it, even when it cannot say goodbye."""
+    with running_demo() as (process, _):
+        children = psutil.Process(process.pid).children(recursive=True)
+        assert len(children) >= 3
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        _, alive = psutil.wait_procs(children, timeout=10)
     assert [] == alive
 
 
 def test_ctrl_c_stops_everything_and_ends_well():
     """Ctrl-C is how one leaves the demo, not an error."""
-    process = subprocess.Popen(
-        [ROOT / ".venv" / "bin" / "pgvigil", "demo"],
-        cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    for line in process.stdout:
-        if "are running" in line:
-            break
-    children = psutil.Process(process.pid).children(recursive=True)
-    time.sleep(1)
-    process.send_signal(signal.SIGINT)
-    rest = process.communicate(timeout=30)[0]
+    with running_demo() as (process, _):
+        children = psutil.Process(process.pid).children(recursive=True)
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        rest = process.communicate(timeout=30)[0]
     assert 0 == process.returncode
     assert "Summary" in rest
     assert not [child for child in children if child.is_running()]

@@ -161,10 +161,10 @@ select results_eq(
     (
         'pgvigil_operator',
         'acknowledge,backtest,explain_alert,forecast_disk,forget_resource,is_within,limit_of,mail_of_event,next_state,play,'
-        'rank_thresholds,revert_threshold,samples_of,setting,silence_for,silence_until,silenced_by,sparkline,'
+        'rank_thresholds,revert_threshold,samples_of,setting,silence_for,silence_until,silenced_by,silenced_by,sparkline,'
         'suggest_threshold,sync_thresholds,who_gets'
     ),
-    ('pgvigil_reader', 'sparkline'),
+    ('pgvigil_reader', 'silenced_by,sparkline'),
     ('pgvigil_test_stranger', null)
     $$,
     'each role may call its own functions, and a stranger none'

@@ -179,7 +179,6 @@ select pg_temp.sent('fired', 'a@x.org', pg_temp.at(60));
 select is(pg_temp.claim('m1', 10, pg_temp.at(70)), 'escalated a@x.org', 'then the second');
 select cmp_ok(pg_temp.failed('escalated', false, pg_temp.at(70)), '>', pg_temp.at(70), 'the second one has to wait for a retry ..');
 select is(pg_temp.claim('m1', 10, pg_temp.at(70)), null, '.. and the third waits with it');
-select todo('next_mail_due() counts mails that wait for an earlier one of their thread: the mailer would spin', 1);
 select cmp_ok(pgvigil.next_mail_due(pg_temp.at(70)), '>', 0::float8, '.. and so does the mailer');
 select is(pg_temp.claim('m1', 10, pg_temp.at(80)), 'escalated a@x.org', 'the retry comes first');
 select is(pg_temp.failed('escalated', true, pg_temp.at(80)), null, 'what is given up is not tried again');
@@ -246,7 +245,6 @@ select results_eq(
 select is(pg_temp.claim('m1', 1, pg_temp.at(90000)), null, 'it is never claimed again');
 select is(pgvigil.next_mail_due(pg_temp.at(0)), null, 'and wakes nobody');
 -- A slow mailer lost its lease; another one was refused for good; now the slow one comes back.
-select todo('a late report brings a mail back to life, or trips mail_sent_or_failed', 2);
 select pgvigil.mark_mail_failed(m.host_id, m.mail_id, '421 timeout', false, pg_temp.at(6)) from pgvigil.mail as m;
 select is((select m.failed_at from pgvigil.mail as m), pg_temp.at(5), 'a late failure does not bring it back to life');
 update pgvigil.mail set failed_at = pg_temp.at(5);

@@ -119,7 +119,6 @@ select results_eq(
     $$select d.size, d.is_deleted from pgvigil.disk_info as d where d.disk_name = '/' order by d.size$$, $$values (1::bigint, true), (99, false)$$,
     'an inventory touches its own host only'
 );
-select todo('a part that is missing counts as empty: one failed collector retires all disks', 1);
 select is(
     pg_temp.inventory('{"cpu": [{"cpu_name": "cpu-total", "cpu_core": 16}]}'), 'cpu-total, /, sdb, memory, eth0',
     'a part that is missing from the inventory is left as it was'
