@@ -72,6 +72,8 @@ declare
     v_host record;
     v_first_mail bigint := coalesce((select max(m.mail_id) from pgvigil.mail as m), 0);
     v_count integer := 0;
+    -- The server was down, or no mailer ran: then it is not the hosts that were silent.
+    v_since timestamptz := (select u.since from pgvigil.upkeep as u where u.task = 'watch_silence');
 begin
     select min(least(t.warning, t.critical)) into v_least
     from pgvigil.threshold as t
@@ -80,7 +82,9 @@ begin
     for v_host in
         select
             h.host_id,
-            extract(epoch from p_as_of - coalesce(pgvigil.seen_at(h.host_id, p_as_of), h.created_at)) as silence
+            extract(
+                epoch from p_as_of - greatest(coalesce(pgvigil.seen_at(h.host_id, p_as_of), h.created_at), v_since)
+            ) as silence
         from pgvigil.host as h
         where
             not h.is_deleted
@@ -435,9 +439,15 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-    insert into pgvigil.upkeep as u (task, done_at)
-    values (p_task, p_as_of)
-    on conflict (task) do update set done_at = excluded.done_at
+    insert into pgvigil.upkeep as u (task, done_at, since)
+    values (p_task, p_as_of, p_as_of)
+    on conflict (task) do update
+        set
+            done_at = excluded.done_at,
+            since = case
+                when p_as_of - u.done_at between interval '0' and p_every + interval '1 minute' then u.since
+                else p_as_of
+            end
         -- a clock that was set back must not stop the upkeep for years
         where u.done_at <= p_as_of - p_every or u.done_at > p_as_of;
     return found;

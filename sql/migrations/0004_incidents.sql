@@ -189,12 +189,14 @@ create index threshold_history_of_threshold on pgvigil.threshold_history (thresh
 create table pgvigil.upkeep (
     task text not null,
     done_at timestamptz not null,
+    since timestamptz not null,
     error text,
     constraint upkeep_pkey primary key (task)
 );
 comment on table pgvigil.upkeep is 'When tick() last did what it does now and then.';
 comment on column pgvigil.upkeep.task is 'What.';
 comment on column pgvigil.upkeep.done_at is 'When.';
+comment on column pgvigil.upkeep.since is 'Since when it has been done without a break: a watcher that was away itself accuses nobody of silence.';
 comment on column pgvigil.upkeep.error is 'Why it failed then; null = it did not.';
 
 

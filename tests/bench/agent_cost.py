@@ -46,7 +46,7 @@ _UNITS = {
     "memory, proportional (PSS)": "MiB",
     "memory, its own (USS)": "MiB",
     "threads": "",
-    "start to first stored sample / first reading": "ms",
+    "start to first stored sample (bare: reading)": "ms",
 }
 
 

@@ -78,14 +78,15 @@ def _machine() -> dict[str, Any]:
 
 def _print_table(title: str, figures: list[Figure]) -> None:
     """Print a line for each figure."""
-    rows = [("", "median", "min .. max", "", "n", "ratio", "min .. max", "to")]
+    rows = [("", "value", "min .. max", "", "n", "ratio", "min .. max", "to")]  # values are medians
     for figure in figures:
         spread = f"{_number(figure.low)} .. {_number(figure.high)}" if figure.count > 1 else ""
         ratio = ratios = ""
         if figure.ratio is not None and figure.ratio_low is not None and figure.ratio_high is not None:
             ratio, ratios = f"{figure.ratio:.2f}", f"{figure.ratio_low:.2f} .. {figure.ratio_high:.2f}"
-        row = (figure.name, _number(figure.value), spread, figure.unit, str(figure.count))
-        rows.append((*row, ratio, ratios if figure.count > 1 else "", figure.compared_with))
+        ratios = ratios if figure.count > 1 else ""
+        value, count = _number(figure.value), str(figure.count)
+        rows.append((figure.name, value, spread, figure.unit, count, ratio, ratios, figure.compared_with))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     print(f"\n{title}")
     for row in rows:
