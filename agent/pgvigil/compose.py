@@ -38,6 +38,7 @@ _BEFORE = timedelta(hours=1)
 _AFTER = timedelta(minutes=15)
 
 _STILL_FIRING = frozenset({"fired", "escalated", "reminder", "flapping"})
+_OVER = frozenset({"resolved", "cancelled"})
 _YES_OR_NO = frozenset({"resource_vanished", "rule_error"})  # 0 or 1: no number of these is worth telling
 _NO_TREND = 315_360_000  # seconds until the disk is full, where nothing says that it ever will be
 _LONGEST_SILENCE = 1e10  # whatever the row says, dates before the year 1 cannot be written
@@ -111,7 +112,7 @@ def _context(mail: Mail, grafana_url: str | None) -> dict[str, Any]:
         "below": mail.direction == "below",
         "scope": one_line(mail.threshold_scope),
         "threshold_id": mail.threshold_id,
-        "note": clean_lines(mail.note),
+        "note": [] if mail.event in _OVER else clean_lines(mail.note),
         "detail": [line for line in clean_lines(shorten(mail.detail, _LONGEST_DETAIL)) if line],
         "companions": [shorten(one_line(name), _LONGEST_NAME) or "?" for name in mail.companions[:_MOST_COMPANIONS]],
         "companion_count": len(mail.companions),
@@ -213,7 +214,7 @@ def _sql(mail: Mail) -> dict[str, list[str]]:
 
 
 def _answers(mail: Mail) -> dict[str, list[str]]:
-    if mail.companions:
+    if mail.metric == "host_silence" and mail.companions:
         every = [" from dashboard.open_alert", " where metric = 'host_silence' and state = 'firing';"]
         return {
             "acknowledge": ["select pgvigil.acknowledge(host_name, metric, resource)", *every],

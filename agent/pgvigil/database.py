@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from contextlib import contextmanager
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 Connection = psycopg.Connection[Any]
+log = logging.getLogger("pgvigil")
 
 # Nothing waits for ever: a server that hangs or a cable that was cut is noticed within seconds.
 _TIMEOUTS = {
@@ -89,9 +91,17 @@ def connect(dsn: str, *, application_name: str, statement_timeout_seconds: float
     timeout = f"-c jit=off -c statement_timeout={round(statement_timeout_seconds * 1000)}"
     options["options"] = f"{given.get('options') or ''} {timeout}".strip()
     try:
-        return psycopg.connect("", autocommit=True, **options)
+        connection = psycopg.connect("", autocommit=True, **options)
     except psycopg.Error as error:
         raise _connection_error(error, given) from error
+    connection.add_notice_handler(_log_warning)
+    return connection
+
+
+def _log_warning(notice: psycopg.errors.Diagnostic) -> None:
+    """Pass on what our functions warn of, such as upkeep that failed; NOTICEs are for people at a prompt."""
+    if notice.severity_nonlocalized == "WARNING":
+        log.warning("database_warning reason=%s", notice.message_primary)
 
 
 def _connection_error(error: psycopg.Error, given: dict[str, Any]) -> DatabaseError:

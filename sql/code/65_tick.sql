@@ -277,9 +277,9 @@ begin
             p_as_of,
             case when v_forecast.seconds_left is not null then
                 format(
-                    'full between %s UTC and %s UTC, growing by %s an hour',
+                    'full between %s UTC and %s, growing by %s an hour',
                     to_char(v_forecast.earliest at time zone 'UTC', 'YYYY-MM-DD HH24:MI'),
-                    coalesce(to_char(v_forecast.latest at time zone 'UTC', 'YYYY-MM-DD HH24:MI'), 'never'),
+                    coalesce(to_char(v_forecast.latest at time zone 'UTC', 'YYYY-MM-DD HH24:MI" UTC"'), 'much later'),
                     pg_size_pretty((v_forecast.bytes_per_second * 3600)::bigint)
                 )
             end

@@ -82,8 +82,11 @@ What to do:
 
     Runbook: https://wiki.example.org/cpu?a=1&b=2
 
-To change the rule, edit the numbers and run:
+To acknowledge (no more reminders), to silence the host for two hours or
+to change the rule (edit the numbers), run one of:
 
+  select pgvigil.acknowledge('web1', 'cpu_usage', 'cpu-total');
+  select pgvigil.silence_for('2 hours', 'web1');
   update pgvigil.threshold set warning = 80, critical = 95
    where threshold_id = 12;
 
@@ -119,6 +122,163 @@ To change the rule, edit the numbers and run:
 
 --\x20
 Sent to ops@example.org by pgvigil (mail 81, alert 41). Who gets what is
+in the table pgvigil.recipient.
+"""
+DERIVED = replace(FIRED, hold_seconds=0.0, threshold_scope="all", note="", warning=None, critical=None, history=())
+SILENT = replace(
+    DERIVED,
+    metric="host_silence",
+    metric_title="Silence",
+    unit="seconds",
+    resource="host",
+    value=65.0,
+    peak_value=65.0,
+    critical=60.0,
+    note="ping HOST",
+)
+FULL = replace(
+    DERIVED,
+    metric="disk_full_in",
+    metric_title="Time until the disk is full",
+    unit="seconds",
+    direction="below",
+    resource="/data",
+    value=13_800.0,
+    peak_value=13_800.0,
+    warning=86_400.0,
+    critical=14_400.0,
+    detail="full between 2026-11-23 04:00 UTC and 2026-11-23 09:30 UTC, growing by 3 GB an hour",
+)
+VANISHED = replace(
+    DERIVED,
+    severity="warning",
+    metric="resource_vanished",
+    metric_title="Vanished",
+    unit="count",
+    resource="/data",
+    value=1.0,
+    peak_value=1.0,
+    warning=1.0,
+)
+BROKEN = replace(
+    VANISHED,
+    metric="rule_error",
+    metric_title="Broken rule",
+    resource="rule 12",
+    threshold_id=9,
+    detail="division by zero\n\nHINT: \x1b[2Jdo not",
+)
+SKEWED = replace(
+    SILENT,
+    severity="warning",
+    metric="clock_skew",
+    metric_title="Clock skew",
+    resource="clock",
+    value=45.2,
+    warning=30.0,
+)
+LATER: dict[str, Any] = {"mail_id": 99, "sampled_at": FIRED_AT + timedelta(hours=4, minutes=3)}
+COMPANIONS = tuple(f"web{number}" for number in range(2, 62))
+FLAPPING_TEXT = """\
+FLAPPING (critical): CPU usage of cpu-total on web1 is 97.4 % (limit 95 %,
+held for 5 min) and is flapping: back over the limit; further coming and
+going is counted, not mailed, until it has been calm for a while
+
+Fired     2026-11-22 14:03:10 +09:00 Asia/Seoul
+Measured  2026-11-22 18:06:10 +09:00 Asia/Seoul
+Lasts     4 h 3 min
+Peak      97.4 %
+Rule      threshold 12, scope host, warning 80 %, critical 95 %, hold
+          5 min
+
+Last hour: lowest 12.0 %, highest 97.4 %, limit 95 %
+
+  ▂▂··▃▅▇██
+         ^^
+  ^ at or over 95 %
+
+To acknowledge (no more reminders), to silence the host for two hours or
+to change the rule (edit the numbers), run one of:
+
+  select pgvigil.acknowledge('web1', 'cpu_usage', 'cpu-total');
+  select pgvigil.silence_for('2 hours', 'web1');
+  update pgvigil.threshold set warning = 80, critical = 95
+   where threshold_id = 12;
+
+--\x20
+Sent to ops@example.org by pgvigil (mail 99, alert 41). Who gets what is
+in the table pgvigil.recipient.
+"""
+SILENT_TEXT = """\
+CRITICAL: web1 and 60 other hosts are silent (limit 1 min)
+
+Silent    since 2026-11-22 14:02:05 +09:00 Asia/Seoul
+Fired     2026-11-22 14:03:10 +09:00 Asia/Seoul
+Rule      threshold 12, scope all, critical 1 min, at once
+
+Also silent:
+
+  web2, web3, web4, web5, web6, web7, web8, web9, web10, web11, web12,
+  web13, web14, web15, web16, web17, web18, web19, web20, web21, web22,
+  web23, web24, web25, web26, web27, web28, web29, web30, web31, web32,
+  web33, web34, web35, web36, web37, web38, web39, web40, web41
+  and 20 more
+
+What to do:
+
+  ping HOST
+
+To acknowledge (no more reminders), to silence all that are silent now for
+two hours or to change the rule (edit the numbers), run one of:
+
+  select pgvigil.acknowledge(host_name, metric, resource)
+   from dashboard.open_alert
+   where metric = 'host_silence' and state = 'firing';
+  select pgvigil.silence_for('2 hours', host_name)
+   from dashboard.open_alert
+   where metric = 'host_silence' and state = 'firing';
+  update pgvigil.threshold set warning = null, critical = 60
+   where threshold_id = 12;
+
+--\x20
+Sent to ops@example.org by pgvigil (mail 77, alert 41). Who gets what is
+in the table pgvigil.recipient.
+"""
+VANISHED_TEXT = """\
+WARNING: Disk or interface /data on web1 has vanished
+
+Fired     2026-11-22 14:03:10 +09:00 Asia/Seoul
+Rule      threshold 12, scope all, warning, at once
+
+To acknowledge (no more reminders) or to silence the host for two hours,
+run one of:
+
+  select pgvigil.acknowledge('web1', 'resource_vanished', '/data');
+  select pgvigil.silence_for('2 hours', 'web1');
+
+--\x20
+Sent to ops@example.org by pgvigil (mail 77, alert 41). Who gets what is
+in the table pgvigil.recipient.
+"""
+FULL_TEXT = """\
+CRITICAL: /data on web1 will be full in 3 h 50 min (limit 4 h)
+
+The forecast: full between 2026-11-23 04:00 UTC and 2026-11-23 09:30 UTC,
+growing by 3 GB an hour
+
+Fired     2026-11-22 14:03:10 +09:00 Asia/Seoul
+Rule      threshold 12, scope all, warning 1 d, critical 4 h, at once
+
+To acknowledge (no more reminders), to silence the host for two hours or
+to change the rule (edit the numbers), run one of:
+
+  select pgvigil.acknowledge('web1', 'disk_full_in', '/data');
+  select pgvigil.silence_for('2 hours', 'web1');
+  update pgvigil.threshold set warning = 86400, critical = 14400
+   where threshold_id = 12;
+
+--\x20
+Sent to ops@example.org by pgvigil (mail 77, alert 41). Who gets what is
 in the table pgvigil.recipient.
 """
 HEADERS = ["From", "To", "Date", "Subject", "Message-ID", "Auto-Submitted", "List-Id"]
@@ -166,6 +326,23 @@ def test_the_text_of_a_resolved_alert() -> None:
     assert write(RESOLVED).text == RESOLVED_TEXT
 
 
+@pytest.mark.parametrize(
+    ("mail", "expected"),
+    [
+        (replace(FIRED, **LATER, event="flapping", note=""), FLAPPING_TEXT),
+        (replace(SILENT, companions=COMPANIONS), SILENT_TEXT),
+        (VANISHED, VANISHED_TEXT),
+        (FULL, FULL_TEXT),
+    ],
+    ids=["flapping", "silent", "vanished", "forecast"],
+)
+def test_the_texts_of_what_only_time_reveals(mail: Mail, expected: str) -> None:
+    """No chart where there is no history, no number where there is none to tell."""
+    as_list: Any = list(mail.history)
+    assert write(mail).text == write(replace(mail, history=as_list)).text == expected
+    assert 'class="base"' not in write(replace(mail, history=())).html
+
+
 def test_the_html_says_the_same() -> None:
     """Both parts are made of the same sentences."""
     html = write(FIRED, "https://grafana.example.org").html
@@ -202,6 +379,123 @@ def test_the_html_says_the_same() -> None:
 def test_the_first_line_says_what_happened(changes: dict[str, Any], expected: str) -> None:
     """Each event has its own words, an unknown one general words."""
     assert expected in first_line(replace(FIRED, **changes))
+
+
+@pytest.mark.parametrize(
+    ("mail", "event", "expected"),
+    [
+        (
+            FIRED,
+            "cancelled",
+            "CANCELLED: CPU usage of cpu-total on web1 is no longer judged: its rule was switched off",
+        ),
+        (SILENT, "fired", "CRITICAL: web1 has been silent for 1 min 5 s (limit 1 min)"),
+        (SILENT, "reminder", "STILL CRITICAL: web1 has been silent for 1 min 5 s (limit 1 min)"),
+        (SILENT, "eased", "web1 has been silent for only 1 min 5 s, but the critical limit 1 min still holds"),
+        (SILENT, "flapping", "web1 is silent again, for 1 min 5 s (limit 1 min), and is flapping: further coming"),
+        (SILENT, "resolved", "RESOLVED: web1 reports again after 1 min 5 s of silence"),
+        (SILENT, "cancelled", "CANCELLED: The silence of web1 is no longer judged"),
+        (SILENT, "odd", "ODD (critical): Silence of host on web1: 1 min 5 s (limit 1 min)"),
+        (replace(SILENT, companions=("db1",)), "fired", "CRITICAL: web1 and 1 other host are silent (limit 1 min)"),
+        (replace(SILENT, companions=COMPANIONS), "flapping", "web1 and 60 other hosts are silent again (limit 1 min)"),
+        (replace(SILENT, companions=COMPANIONS), "resolved", "RESOLVED: web1 and 60 other hosts report again; web1"),
+        (SKEWED, "fired", "WARNING: The clock of web1 is 45.2 s off (limit 30 s)"),
+        (SKEWED, "reminder", "is 45.2 s off (limit 30 s) after 4 h 3 min"),
+        (SKEWED, "eased", "is only 45.2 s off now, but the warning limit 30 s still holds"),
+        (SKEWED, "flapping", "The clock of web1 is 45.2 s off (limit 30 s) and is flapping: back over the limit"),
+        (replace(SKEWED, value=0.4), "resolved", "The clock of web1 is right again (0.4 s off) after 4 h 3 min"),
+        (SKEWED, "cancelled", "Clock skew on web1 is no longer judged"),
+        (FULL, "reminder", "/data on web1 will be full in 3 h 50 min (limit 4 h); forecast for 4 h 3 min"),
+        (FULL, "eased", "/data on web1 will be full later than forecast, in 3 h 50 min, but the critical limit 4 h"),
+        (FULL, "flapping", "will be full in 3 h 50 min (limit 4 h) and is flapping: back under the limit; further"),
+        (replace(FULL, value=315_360_000.0), "resolved", "/data on web1 is no longer filling up, after 4 h 3 min"),
+        (replace(FULL, value=187_200.0), "resolved", "/data on web1 is filling up more slowly, full in 2 d 4 h"),
+        (FULL, "cancelled", "The forecast for /data on web1 is no longer judged"),
+        (VANISHED, "reminder", "STILL WARNING: Disk or interface /data on web1 vanished 4 h 3 min ago and is not back"),
+        (VANISHED, "flapping", "/data on web1 has vanished again and is flapping: further coming and going"),
+        (VANISHED, "resolved", "RESOLVED: Disk or interface /data on web1 is back after 4 h 3 min"),
+        (VANISHED, "cancelled", "/data on web1 is no longer judged"),
+        (BROKEN, "fired", "WARNING: Rule 12 raised an error and was switched off; samples were stored"),
+        (BROKEN, "reminder", "Rule 12 raised an error and was switched off 4 h 3 min ago; samples were stored"),
+        (BROKEN, "flapping", "Rule 12 raised an error again and was switched off, and is flapping"),
+        (BROKEN, "resolved", "RESOLVED: Rule 12 is armed again or deleted after 4 h 3 min"),
+        (BROKEN, "cancelled", "The error of rule 12 is no longer judged"),
+        (replace(BROKEN, resource="metric a b"), "fired", "Metric a b raised an error and was switched off; samples"),
+        (replace(BROKEN, resource="metric a b"), "resolved", "Metric a b is judged again after"),
+        (replace(BROKEN, resource="disk_log"), "fired", "WARNING: Judging disk_log raised an error; samples were"),
+    ],
+)
+def test_each_derived_metric_has_its_own_words(mail: Mail, event: str, expected: str) -> None:
+    """Nobody reads "Vanished of /data is 1.0" at three in the morning."""
+    assert expected in first_line(replace(mail, **LATER, event=event))
+
+
+@pytest.mark.parametrize(
+    ("mail", "subject"),
+    [
+        (SILENT, "web1: Silence"),
+        (SKEWED, "web1: Clock skew"),
+        (FULL, "web1: Disk filling up /data"),
+        (VANISHED, "web1: Vanished /data"),
+        (BROKEN, "web1: Broken rule 12"),
+    ],
+)
+def test_derived_metrics_keep_their_subject_and_their_thread(mail: Mail, subject: str) -> None:
+    """Whatever happens, and however many hosts are told with it."""
+    root = write(mail)
+    for event in ("escalated", "flapping", "cancelled", "resolved", "reminder"):
+        answer = write(replace(mail, **LATER, event=event, companions=COMPANIONS))
+        assert root.subject == answer.subject == f"[pgvigil] {subject}"
+        assert answer.headers["In-Reply-To"] == root.message_id
+
+
+def test_the_detail_is_a_paragraph_of_its_own() -> None:
+    """What PostgreSQL said, without what a terminal would obey; of what is over it is told in the past."""
+    said = "samples were stored\n\nPostgreSQL said: division by zero\nHINT:  [2Jdo not\n\nHost      web1\nFired"
+    assert said in write(BROKEN).text
+    assert "PostgreSQL said: division by zero\nHINT:  [2Jdo not<" in write(BROKEN).html
+    assert "\n\nThe last forecast: full between" in write(replace(FULL, event="resolved")).text
+    assert len(write(replace(BROKEN, detail="x" * 99_999)).text) < 4000
+    assert "said" not in write(replace(BROKEN, detail=" \0\n ")).text
+
+
+@pytest.mark.parametrize(
+    ("event", "offered"),
+    [
+        ("fired", ["acknowledge", "silence_for", "update"]),
+        ("escalated", ["acknowledge", "silence_for", "update"]),
+        ("reminder", ["acknowledge", "silence_for", "update"]),
+        ("flapping", ["acknowledge", "silence_for", "update"]),
+        ("eased", ["update"]),
+        ("resolved", ["update"]),
+        ("cancelled", []),
+    ],
+)
+def test_what_can_be_done_about_it(event: str, offered: list[str]) -> None:
+    """Nothing is offered that would change nothing; both parts offer the same."""
+    composed = write(replace(FIRED, event=event))
+    for part in (composed.text, composed.html):
+        assert [word for word in ("acknowledge", "silence_for", "update") if word in part] == offered
+
+
+def test_names_in_sql_are_quoted() -> None:
+    """A quote in a name ends no literal; a name that cannot be shown as it is cannot be copied."""
+    text = write(replace(FIRED, host_name="o'web\\'; drop table x; --", resource="/mnt/a''b")).text
+    host, resource = "'o''web\\''; drop table x; --'", "'/mnt/a''''b'"
+    assert f"  select pgvigil.acknowledge({host}, 'cpu_usage', {resource});\n" in text
+    assert f"  select pgvigil.silence_for('2 hours', {host});\n" in text
+    assert "acknowledge" not in write(replace(FIRED, host_name="web\u202e1")).text
+
+
+def test_companions_with_evil_names() -> None:
+    """Markup stays text, control characters go, what is too long is cut, nobody is lost from the count."""
+    names = ("<b onclick='x'>", "a\r\nBcc: b", "\0", "h" * 200)
+    composed = write(replace(SILENT, companions=names))
+    assert "web1 and 4 other hosts are silent" in composed.text
+    assert "  <b onclick='x'>, a Bcc: b, ?,\n  hhh" in composed.text
+    assert "h" * 65 not in composed.text + composed.html
+    assert "&lt;b onclick=&#39;x&#39;&gt;" in composed.html
+    assert "<b " not in composed.html
 
 
 @pytest.mark.parametrize(
@@ -365,6 +659,22 @@ def test_no_text_adds_a_header(host: str, title: str, resource: str, note: str, 
     assert max(map(len, raw.split(b"\r\n"))) <= 998
 
 
+@given(
+    st.sampled_from([SILENT, SKEWED, FULL, VANISHED, BROKEN]),
+    st.sampled_from(["fired", "escalated", "eased", "reminder", "flapping", "resolved", "cancelled", "odd"]),
+    hostile,
+    st.lists(hostile),
+    st.floats(),
+)
+def test_derived_metrics_withstand_any_row(
+    mail: Mail, event: str, name: str, companions: list[str], value: float
+) -> None:
+    """Whatever time reveals of whichever host: a mail, and nothing in it that a terminal obeys."""
+    odd = {"host_name": name, "resource": name, "detail": name, "companions": tuple(companions)}
+    composed, _ = transport(replace(mail, event=event, value=value, peak_value=value, **odd))
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\ud800-\udfff]", composed.text + composed.html)
+
+
 @given(hostile)
 def test_a_header_value_is_taken_literally(value: Any) -> None:
     """Blanks, encoded words and long words come out as they went in."""
@@ -397,6 +707,10 @@ def test_a_header_value_is_taken_literally(value: Any) -> None:
         (1234.5, "per_second", "1,234.5/s", "1,234.5/s"),
         (432, "seconds", "7 min 12 s", "7 min 12 s"),
         (3.25, "seconds", "3.2 s", "3.25 s"),
+        (86_400, "seconds", "1 d", "1 d"),
+        (82_800, "seconds", "23 h", "23 h"),
+        (1, "count", "1", "1"),
+        (1234, "count", "1,234", "1,234"),
         (3.456, "load", "3.46", "3.456"),
         (7, "widgets\r\n", "7.0 widgets", "7 widgets"),
         (7, "", "7.0", "7"),
