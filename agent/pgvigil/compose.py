@@ -64,9 +64,9 @@ def compose(mail: Mail, *, grafana_url: str | None, message_domain: str) -> Comp
         subject, text, html = _render(_context(mail, grafana_url))
         own, headers = message_id(mail, message_domain), thread_headers(mail, message_domain)
     except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError) as exc:
-        # One mail that cannot be written must not keep the others waiting.
+        # Kept and tried again: the next version may have words for it, and the others go on meanwhile.
         message = f"no text could be made of mail {mail.mail_id}: {one_line(repr(exc))}"
-        raise MailError(message, "Report this row of pgvigil.mail as a bug", permanent=True) from exc
+        raise MailError(message, "Report this row of pgvigil.mail as a bug") from exc
     return Composed(subject=subject, text=text, html=html, message_id=own, headers=headers)
 
 
