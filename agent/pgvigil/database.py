@@ -71,6 +71,21 @@ def _text(error: psycopg.Error) -> str:
     return error.diag.message_primary or str(error).strip().split("\n", maxsplit=1)[0]
 
 
+def read_dsn(dsn: str) -> dict[str, Any]:
+    """Return the parts of a connection string.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    try:
+        return conninfo_to_dict(dsn)
+    except psycopg.ProgrammingError as error:
+        message = f"cannot read the connection string: {str(error).strip()}"
+        raise ConfigError(
+            message, "Use host=db1 dbname=pgvigil user=agent, or postgresql://agent@db1/pgvigil"
+        ) from error
+
+
 def connect(dsn: str, *, application_name: str, statement_timeout_seconds: float = 0) -> Connection:
     """Connect in autocommit mode; what the dsn leaves open comes from libpq's own variables.
 

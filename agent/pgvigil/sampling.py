@@ -174,6 +174,7 @@ def run_agent(settings: AgentSettings, collector: Collector, stop: threading.Eve
     Raises:
         PgvigilError: the very first connection is refused (later ones are tried again for ever).
     """
+    database.read_dsn(settings.dsn)  # a mistake there is told before anything else is
     collector.prime()
     outgoing = Outgoing(settings.buffer_samples, collector.inventory())
     writer = Writer(settings, outgoing, stop)

@@ -100,7 +100,7 @@ from pgvigil.host as h
 inner join pgvigil.resource as r on r.host_id = h.host_id and not r.is_deleted
 inner join pgvigil.metric as m on m.log_table = r.log_table
 cross join pgvigil.rank_thresholds(h.host_id, m.metric, r.resource) as w
-where w.rank = 1 and not h.is_deleted;
+where w.rank = 1 and m.is_enabled and not h.is_deleted;
 comment on view pgvigil.effective_threshold is 'Which rule judges what: for every host, metric and resource the row of pgvigil.threshold that won, with its limits.';
 comment on column pgvigil.effective_threshold.host_name is 'The host.';
 comment on column pgvigil.effective_threshold.metric is 'What is judged.';
@@ -122,6 +122,8 @@ returns void
 language plpgsql
 security definer
 set search_path = ''
+-- compiling it takes a hundred times longer than running it
+set jit = off
 as $$
 begin
     -- Of two changes at once the second must see the first: its gate would forget it otherwise.
@@ -137,8 +139,11 @@ begin
             h.host_id,
             p.log_table,
             p.position,
-            min(least(t.warning, t.critical)) filter (where m.direction = 'above') as above,
-            max(greatest(t.warning, t.critical)) filter (where m.direction = 'below') as below
+            -- also as a column of type real rounds it: what just reaches the limit must pass
+            min(least(t.warning, t.critical, t.warning::real, t.critical::real))
+            filter (where m.direction = 'above') as above,
+            max(greatest(t.warning, t.critical, t.warning::real, t.critical::real))
+            filter (where m.direction = 'below') as below
         from pgvigil.host as h
         cross join (
             select x.log_table, generate_series(1, max(x.position)) as position
@@ -189,25 +194,14 @@ language plpgsql
 security definer
 set search_path = ''
 as $$
-declare
-    v_alert pgvigil.alert;
 begin
     perform pgvigil.refresh_gate(new.host_id);
     if new.is_deleted then
         -- A retired host is not watched: what is open there ends.
         delete from pgvigil.gate as g where g.host_id = new.host_id;
-        for v_alert in
-            select a.* from pgvigil.alert as a where a.host_id = new.host_id and a.resolved_at is null
-        loop
-            perform pgvigil.close_alert(
-                v_alert,
-                (
-                    v_alert.host_id, v_alert.metric, v_alert.resource, statement_timestamp(), statement_timestamp(),
-                    v_alert.value, null
-                )::pgvigil.reading,
-                'cancelled'
-            );
-        end loop;
+        perform pgvigil.cancel_alert(a)
+        from pgvigil.alert as a
+        where a.host_id = new.host_id and a.resolved_at is null;
     end if;
     return null;
 end

@@ -114,6 +114,8 @@ begin
             h.host_id = a.host_id
             and h.host_name = p_host_name
             and a.state = 'firing'
+            -- whoever was first stays it
+            and a.acknowledged_at is null
             and (p_metric is null or a.metric = p_metric)
             and (p_resource is null or a.resource = p_resource)
         returning a.*
@@ -122,8 +124,8 @@ begin
         v_count := v_count + 1;
     end loop;
     if v_count = 0 then
-        raise exception 'nothing is firing there'
-            using hint = 'select host_name, metric, resource, state from dashboard.open_alert;';
+        raise exception 'nothing is firing there that nobody is on'
+            using hint = 'select host_name, metric, resource, state, acknowledged_by from dashboard.open_alert;';
     end if;
     return v_count;
 end
@@ -138,25 +140,13 @@ security definer
 set search_path = ''
 as $$
 declare
-    v_alert pgvigil.alert;
-    v_count integer := 0;
+    v_count integer;
 begin
-    for v_alert in
-        select a.*
-        from pgvigil.alert as a
-        inner join pgvigil.host as h on h.host_id = a.host_id
-        where h.host_name = p_host_name and a.resource = p_resource and a.resolved_at is null
-    loop
-        perform pgvigil.close_alert(
-            v_alert,
-            (
-                v_alert.host_id, v_alert.metric, v_alert.resource, statement_timestamp(), statement_timestamp(),
-                v_alert.value, null
-            )::pgvigil.reading,
-            'cancelled'
-        );
-        v_count := v_count + 1;
-    end loop;
+    perform pgvigil.cancel_alert(a)
+    from pgvigil.alert as a
+    inner join pgvigil.host as h on h.host_id = a.host_id
+    where h.host_name = p_host_name and a.resource = p_resource and a.resolved_at is null;
+    get diagnostics v_count = row_count;
     if v_count = 0 then
         raise exception 'no alert is open there'
             using hint = 'select host_name, metric, resource, state from dashboard.open_alert;';

@@ -23,6 +23,16 @@ $$;
 comment on type pgvigil.reading is 'One value of one series, as the triggers hand it to judge().';
 
 
+create or replace function pgvigil.is_future(p_at timestamptz, p_stored_at timestamptz)
+returns boolean
+language sql
+immutable
+as $$
+    select p_at > p_stored_at + interval '10 minutes'
+$$;
+comment on function pgvigil.is_future(timestamptz, timestamptz) is 'Whether the clock of a host ran ahead when it took a sample.';
+
+
 create or replace function pgvigil.has_newer_sample(p_log_table text, p_reading pgvigil.reading)
 returns boolean
 language plpgsql
@@ -39,7 +49,9 @@ begin
         select
             format(
                 'select exists (select from pgvigil.%I where host_id = $1 and %I = $2'
-                ' and created_at > $3 and updated_at <> $4)',
+                ' and created_at > $3 and updated_at <> $4'
+                -- A clock that ran ahead and was set right must not make all samples late until it is caught up with.
+                ' and (pgvigil.is_future($3, $4) or not pgvigil.is_future(created_at, updated_at)))',
                 t.log_table, t.resource_column
             )
         from pgvigil.log_table as t
@@ -51,6 +63,20 @@ begin
 end
 $$;
 comment on function pgvigil.has_newer_sample(text, pgvigil.reading) is 'Whether an earlier statement stored a newer sample of this series: then this one is late, and too late to change a state.';
+
+
+create or replace function pgvigil.has_open_alert(p_host_id integer, p_metric text, p_resource text)
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+    select exists (
+        select from pgvigil.alert as a
+        where a.host_id = p_host_id and a.metric = p_metric and a.resource = p_resource and a.resolved_at is null
+    )
+$$;
+comment on function pgvigil.has_open_alert(integer, text, text) is 'Whether a series is pending or firing.';
 
 
 create or replace function pgvigil.mail_of_event(
@@ -103,6 +129,23 @@ begin
 end
 $$;
 comment on function pgvigil.close_alert(pgvigil.alert, pgvigil.reading, text) is 'Ends an alert: one that fired is resolved and mailed, one that was only pending leaves no trace.';
+
+
+create or replace function pgvigil.cancel_alert(p_alert pgvigil.alert)
+returns void
+language sql
+set search_path = ''
+as $$
+    select pgvigil.close_alert(
+        p_alert,
+        (
+            p_alert.host_id, p_alert.metric, p_alert.resource, statement_timestamp(), statement_timestamp(),
+            p_alert.value, null
+        )::pgvigil.reading,
+        'cancelled'
+    )
+$$;
+comment on function pgvigil.cancel_alert(pgvigil.alert) is 'Ends an alert that no sample will end: what it is about is not watched any more.';
 
 
 create or replace function pgvigil.open_alert(
@@ -243,6 +286,16 @@ begin
         v_state.state := 'ok';
     else
         v_state := (v_alert.state, v_alert.severity, v_alert.pending_at, v_alert.judged_at, null);
+        if
+            pgvigil.is_future(v_alert.judged_at, p_reading.stored_at)
+            and not pgvigil.is_future(p_reading.at, p_reading.stored_at)
+        then
+            -- The sample judged before came from the future: it says nothing of what is late now.
+            if pgvigil.has_newer_sample(p_log_table, p_reading) then
+                return;
+            end if;
+            v_state.judged_at := null;
+        end if;
     end if;
 
     select r.* into v_rule
@@ -251,14 +304,14 @@ begin
     v_threshold_id := v_rule.threshold_id;
 
     if v_rule.threshold_id is null or v_rule.mode = 'off' then
-        if v_alert.alert_id is not null and p_reading.at > v_alert.judged_at then
+        if v_alert.alert_id is not null and (v_state.judged_at is null or p_reading.at > v_state.judged_at) then
             perform pgvigil.close_alert(v_alert, p_reading, 'cancelled');
         end if;
         return;
     end if;
 
     v_state := pgvigil.next_state(v_state, v_rule.alert_limit, p_reading.at, p_reading.value);
-    if v_state.judged_at is distinct from v_alert.judged_at then
+    if v_state.judged_at = p_reading.at and v_state.judged_at is distinct from v_alert.judged_at then
         perform pgvigil.keep_state(p_log_table, p_reading, v_alert, v_state, v_rule);
     end if;
 exception when others then
@@ -276,9 +329,10 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-    -- Only what is wrong with a rule is held against it (data, constraint, syntax, raise); a deadlock, a full disk or a
-    -- cancelled statement is no rule's fault: the sample fails, and its agent tries it again.
-    if left(p_sqlstate, 2) not in ('21', '22', '23', '2F', '38', '39', '42', 'P0') then
+    -- A lost connection, a deadlock, a full disk, a lock not to be had, a cancelled statement, a broken file: no rule's
+    -- fault, and over some time. The sample fails, and its agent tries it again. Whatever else it is will come again
+    -- with each sample, so it must not cost one.
+    if left(p_sqlstate, 2) in ('08', '40', '53', '55', '57', '58') then
         raise exception using errcode = p_sqlstate, message = p_message;
     end if;
     insert into pgvigil.rule_error (host_id, log_table, metric, resource, threshold_id, message)
@@ -317,27 +371,22 @@ begin
     end loop;
 
     for v_reading in
-        select r.*
-        from unnest(p_readings) as r
-        inner join pgvigil.metric as m on m.metric = r.metric
-        inner join pgvigil.gate as g on g.host_id = r.host_id and g.log_table = m.log_table
-        where
-            r.value >= g.above[m.position]
-            or r.value <= g.below[m.position]
-            or exists (
-                select from pgvigil.alert as a
-                where
-                    a.host_id = r.host_id
-                    and a.metric = r.metric
-                    and a.resource = r.resource
-                    and a.resolved_at is null
-            )
-            -- the row before in this batch may open an alert that this row ends
-            or cardinality(p_readings) > 1 and exists (
-                select from unnest(p_readings) as e
-                where e.host_id = r.host_id and e.metric = r.metric and e.resource = r.resource and e.at < r.at
-            )
-        order by r.at, r.host_id, r.metric, r.resource
+        select (c.reading).*
+        from (
+            select
+                (r.*)::pgvigil.reading as reading,
+                -- of a batch all of a series: one row may open an alert that the next one ends
+                bool_or(
+                    r.value >= g.above[m.position]
+                    or r.value <= g.below[m.position]
+                    or pgvigil.has_open_alert(r.host_id, r.metric, r.resource)
+                ) over (partition by r.host_id, r.metric, r.resource) as is_concerned
+            from unnest(p_readings) as r
+            inner join pgvigil.metric as m on m.metric = r.metric
+            inner join pgvigil.gate as g on g.host_id = r.host_id and g.log_table = m.log_table
+        ) as c
+        where c.is_concerned
+        order by (c.reading).at, (c.reading).host_id, (c.reading).metric, (c.reading).resource
     loop
         perform pgvigil.judge_reading(p_log_table, v_reading);
     end loop;
@@ -359,17 +408,24 @@ begin
         select
             t.log_table,
             t.resource_column,
-            string_agg(
+            -- a table whose metrics are all off has a trigger that does nothing
+            coalesce(string_agg(
                 case m.direction
                     when 'below' then format('n.%I <= g.below[%s]', m.column_name, m.position)
                     else format('n.%I >= g.above[%s]', m.column_name, m.position)
                 end,
                 E'\n            or ' order by m.position
-            ) as passes,
-            string_agg(format('(%L, n.%I::float8)', m.metric, m.column_name), E',\n                ' order by m.position)
-                as readings
+            ), 'false') as passes,
+            -- by way of numeric, or a real 90.1 would be 90.0999984741211 and short of its limit
+            coalesce(
+                string_agg(
+                    format('(%L, n.%I::numeric::float8)', m.metric, m.column_name),
+                    E',\n                ' order by m.position
+                ),
+                '(null::text, null::float8)'
+            ) as readings
         from pgvigil.log_table as t
-        inner join pgvigil.metric as m on m.log_table = t.log_table and m.is_enabled
+        left join pgvigil.metric as m on m.log_table = t.log_table and m.is_enabled
         group by t.log_table, t.resource_column
     loop
         execute format(
@@ -451,6 +507,11 @@ set search_path = ''
 as $$
 begin
     perform pgvigil.rebuild_judging();
+    -- What is not judged any more cannot end by itself.
+    perform pgvigil.cancel_alert(a)
+    from pgvigil.alert as a
+    inner join pgvigil.metric as m on m.metric = a.metric
+    where a.resolved_at is null and not m.is_enabled;
     return null;
 end
 $$;

@@ -5,20 +5,32 @@ create or replace function pgvigil.who_gets(
     p_host_name text, p_metric text, p_severity text, p_at timestamptz default statement_timestamp()
 )
 returns table (address text, language text, time_zone text)
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
+declare
+    v_groups text [];
+begin
+    select h.groups into v_groups from pgvigil.host as h where h.host_name = p_host_name;
+    if not found then
+        raise exception 'there is no host %', p_host_name using hint = 'select host_name from pgvigil.host;';
+    elsif not exists (select from pgvigil.metric as m where m.metric = p_metric) then
+        raise exception 'there is no metric %', p_metric using hint = 'select metric from pgvigil.metric;';
+    elsif p_severity not in ('warning', 'critical') then
+        raise exception 'there is no severity %', p_severity using hint = 'warning or critical';
+    end if;
+    return query
     select distinct on (r.address) r.address, r.language, r.time_zone
     from pgvigil.recipient as r
-    left join pgvigil.host as h on h.host_name = p_host_name
     where
         r.is_enabled
-        and (r.host_group is null or r.host_group = any(h.groups))
+        and (r.host_group is null or r.host_group = any(v_groups))
         and (r.metric is null or r.metric = p_metric)
         and (r.min_severity = 'warning' or p_severity = 'critical')
         and pgvigil.is_within(p_at, r.weekdays, r.from_time, r.to_time, r.time_zone)
-    order by r.address, r.recipient_id
+    order by r.address, r.recipient_id;
+end
 $$;
 comment on function pgvigil.who_gets(text, text, text, timestamptz) is 'Who is mailed when this metric of this host reaches this severity at this time.';
 
@@ -56,9 +68,11 @@ returns void
 language sql
 set search_path = ''
 as $$
-    insert into pgvigil.alert_event (host_id, alert_id, event, severity, value, at, is_shadow, silence_id, created_at)
+    insert into pgvigil.alert_event (
+        host_id, alert_id, event, mail_event, severity, value, at, is_shadow, silence_id, created_at
+    )
     values (
-        p_alert.host_id, p_alert.alert_id, p_event, p_alert.severity, p_alert.value, p_at, p_alert.is_shadow,
+        p_alert.host_id, p_alert.alert_id, p_event, p_mail_event, p_alert.severity, p_alert.value, p_at, p_alert.is_shadow,
         pgvigil.deliver(p_alert, p_mail_event, p_now), p_now
     )
 $$;
@@ -79,16 +93,17 @@ begin
         p_alert.judged_at, w.address, w.language, w.time_zone, p_now, p_alert.detail
     from (
         -- Who has heard of this incident also hears how it goes on; who comes in by its severity hears of it then.
-        select m.address, m.language, m.time_zone
+        select m.address, m.language, m.time_zone, m.mail_id
         from pgvigil.mail as m
         where m.host_id = p_alert.host_id and m.alert_id = p_alert.alert_id and p_event <> 'fired'
         union all
-        select g.address, g.language, g.time_zone
+        select g.address, g.language, g.time_zone, null
         from pgvigil.host as h
         cross join lateral pgvigil.who_gets(h.host_name, p_alert.metric, p_alert.severity, p_now) as g
         where h.host_id = p_alert.host_id and p_event in ('fired', 'escalated', 'flapping', 'reminder')
     ) as w
-    order by w.address;
+    -- in the language of now, or else of the last mail
+    order by w.address, w.mail_id desc nulls first;
 end
 $$;
 comment on function pgvigil.queue_mail(pgvigil.alert, text, timestamptz) is 'Writes the mails of an event, one per recipient.';

@@ -73,7 +73,7 @@ begin
         continue when not p_inventory ? v_table.key;
         execute format(
             'insert into pgvigil.%1$I as t (host_id, %2$s)'
-            ' select $1, %3$s from jsonb_populate_recordset(null::pgvigil.%1$I, $2) as i'
+            ' select distinct on (i.%4$I) $1, %3$s from jsonb_populate_recordset(null::pgvigil.%1$I, $2) as i'
             ' on conflict (host_id, %4$I) do update set %5$s, is_deleted = false, updated_at = statement_timestamp()'
             ' where t.is_deleted or (%6$s) is distinct from (%7$s)',
             v_table.info_table, v_table.columns, v_table.values, v_table.resource_column, v_table.assignments,

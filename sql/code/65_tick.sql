@@ -16,20 +16,6 @@ $$;
 comment on function pgvigil.judge_derived(integer, text, text, double precision, timestamptz, text) is 'Judges a value that no column holds, by the same rules and the same state machine.';
 
 
-create or replace function pgvigil.has_open_alert(p_host_id integer, p_metric text, p_resource text)
-returns boolean
-language sql
-stable
-set search_path = ''
-as $$
-    select exists (
-        select from pgvigil.alert as a
-        where a.host_id = p_host_id and a.metric = p_metric and a.resource = p_resource and a.resolved_at is null
-    )
-$$;
-comment on function pgvigil.has_open_alert(integer, text, text) is 'Whether a series is pending or firing.';
-
-
 create or replace function pgvigil.seen_at(p_host_id integer, p_as_of timestamptz)
 returns timestamptz
 language sql
@@ -303,6 +289,8 @@ begin
         update pgvigil.rule_error as e set handled_at = p_as_of where e.handled_at is null returning e.*
     loop
         if v_error.threshold_id is not null then
+            -- it stays whose it is
+            perform set_config('pgvigil.managed_by', 'tick', true);
             update pgvigil.threshold as t set mode = 'off' where t.threshold_id = v_error.threshold_id;
         end if;
         for v_metric in
@@ -461,12 +449,15 @@ returns boolean
 language plpgsql
 security definer
 set search_path = ''
+set jit = off
 as $$
 declare
     v_task text;
     v_every interval;
 begin
-    if not pg_try_advisory_xact_lock(hashtext('pgvigil.tick')) then
+    -- A row, not an advisory lock: those can be taken by every login.
+    perform from pgvigil.upkeep as u where u.task = 'tick' for update skip locked;
+    if not found then
         return false;
     end if;
     for v_task, v_every in

@@ -35,6 +35,13 @@ begin
             hint = 'To exempt something from a wider rule, set mode = ''off''.';
     end if;
 
+    if v_metric.unit = 'percent' and greatest(new.warning, new.critical) > 100 then
+        raise check_violation using
+            constraint = 'threshold_percent_can_be_reached',
+            message = format('%s never exceeds 100 %%, so %s would never fire', new.metric, greatest(new.warning, new.critical)),
+            hint = 'Set a limit of 100 or less, or null for none.';
+    end if;
+
     if v_metric.direction = 'above' and new.critical < new.warning then
         raise check_violation using
             constraint = 'threshold_critical_is_beyond_warning',
@@ -73,6 +80,13 @@ begin
             constraint = 'threshold_resource_is_a_pattern',
             message = format('the pattern %L ends in the middle of an escape', new.resource),
             hint = 'A backslash takes the next character literally: \\ for the backslash itself, \% for %, \_ for _.';
+    end if;
+
+    if
+        new.host_group is not null
+        and not exists (select from pgvigil.host as h where new.host_group = any(h.groups))
+    then
+        raise notice 'no host is in group % yet', new.host_group;
     end if;
 
     if new.hold < interval '0' then
@@ -157,6 +171,12 @@ begin
             message = format('%s cannot be %L', new.setting, new.value),
             hint = format('It is of kind %s: %s', new.kind, new.description);
     end;
+    if new.setting = 'partition_days_ahead' and new.value::integer > 366 then
+        raise check_violation using
+            constraint = 'setting_value_is_sensible',
+            message = format('%s days of partitions are too many', new.value),
+            hint = 'Each day is a table for each log table: 366 at most.';
+    end if;
     if new.kind = 'integer' and new.value::integer < 1 or new.kind = 'interval' and new.value::interval <= interval '0' then
         raise check_violation using
             constraint = 'setting_value_is_positive',

@@ -7,7 +7,19 @@ set search_path = ''
 as $$
 begin
     -- A row that people edit is theirs from then on: the playbook writes a row of its own beside it, and theirs wins.
-    if coalesce(current_setting('pgvigil.managed_by', true), '') = '' and old.managed_by = new.managed_by then
+    -- If they have one for this already, that one wins in any case.
+    if
+        coalesce(current_setting('pgvigil.managed_by', true), '') = ''
+        and old.managed_by = new.managed_by
+        and not exists (
+            select from pgvigil.threshold as t
+            where
+                t.managed_by = 'sql'
+                and t.threshold_id <> new.threshold_id
+                and (t.metric, t.host_name, t.host_group, t.resource)
+                    is not distinct from (new.metric, new.host_name, new.host_group, new.resource)
+        )
+    then
         new.managed_by := 'sql';
     end if;
     return new;

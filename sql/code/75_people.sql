@@ -14,7 +14,7 @@ declare
 begin
     select
         format(
-            'select l.host_id, l.created_at, l.updated_at, l.%I::float8 from pgvigil.%I as l'
+            'select l.host_id, l.created_at, l.updated_at, l.%I::numeric::float8 from pgvigil.%I as l'
             ' inner join pgvigil.host as h on h.host_id = l.host_id'
             ' where h.host_name = $1 and l.%I = $2 and l.created_at >= $3 and l.created_at < $4 and l.%I is not null'
             ' and not l.is_deleted'
@@ -31,6 +31,14 @@ begin
             using hint = 'select metric from pgvigil.metric where log_table is not null order by 1;';
     end if;
     return query execute v_statement using p_host_name, p_resource, p_since, p_until;
+    if not found and not exists (
+        select from pgvigil.resource as r
+        inner join pgvigil.host as h on h.host_id = r.host_id
+        where h.host_name = p_host_name and r.resource = p_resource
+    ) then
+        raise exception 'there are no samples of % of % on %', p_metric, p_resource, p_host_name
+            using hint = 'select h.host_name, r.resource from pgvigil.host h join pgvigil.resource r using (host_id);';
+    end if;
 end
 $$;
 comment on function pgvigil.samples_of(text, text, text, timestamptz, timestamptz) is 'The stored values of a series in the order in which they arrived.';
@@ -60,6 +68,8 @@ declare
     v_quiet_until timestamptz;
     v_worst text := 'warning';
     v_reopened boolean := false;
+    v_newest timestamptz := '-infinity';
+    v_is_late boolean;
 begin
     for v_sample in
         select s.* from pgvigil.samples_of(p_host_name, p_metric, p_resource, p_since, p_until) as s
@@ -68,7 +78,19 @@ begin
         value := v_sample.value;
         mail := null;
         v_was := v_state;
+        v_is_late := v_sample.at <= v_was.judged_at;
+        if not pgvigil.is_future(v_sample.at, v_sample.stored_at) then
+            -- A clock that ran ahead was set right: what came from the future says nothing of what is late.
+            if pgvigil.is_future(v_was.judged_at, v_sample.stored_at) then
+                v_is_late := v_sample.at < v_newest;
+                v_state.judged_at := case when v_is_late then v_sample.at end;
+            end if;
+            v_newest := greatest(v_newest, v_sample.at);
+        end if;
         v_state := pgvigil.next_state(v_state, p_limit, v_sample.at, v_sample.value);
+        if v_is_late then
+            v_state.judged_at := v_was.judged_at;
+        end if;
         state := v_state.state;
         severity := v_state.severity;
         event := v_state.event;
@@ -105,7 +127,7 @@ begin
             v_resolved_at := v_sample.at;
         end if;
         why := case
-            when v_sample.at <= v_was.judged_at then 'late: a newer sample was judged before'
+            when v_is_late then 'late: a newer sample was judged before'
             when event = 'fired' then 'over the limit for as long as hold'
             when event = 'resolved' then 'back by more than the clear band'
             when event = 'escalated' then 'over critical'
@@ -312,7 +334,7 @@ select
     h.host_name,
     a.metric,
     a.resource,
-    e.event,
+    e.mail_event as event,
     e.severity,
     e.value,
     a.threshold_id,
@@ -320,7 +342,7 @@ select
 from pgvigil.alert_event as e
 inner join pgvigil.alert as a on a.host_id = e.host_id and a.alert_id = e.alert_id
 inner join pgvigil.host as h on h.host_id = e.host_id
-where e.is_shadow;
+where e.is_shadow and e.mail_event is not null;
 comment on view pgvigil.would_have_mailed is 'What rules in shadow mode would have mailed, and to whom. Arm one: update pgvigil.threshold set mode = ''armed'' where threshold_id = ..';
 comment on column pgvigil.would_have_mailed.at is 'When.';
 comment on column pgvigil.would_have_mailed.host_name is 'The host.';

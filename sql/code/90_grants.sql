@@ -7,7 +7,6 @@ revoke all on all tables in schema pgvigil, pgvigil_partition, dashboard
 from pgvigil_agent, pgvigil_mailer, pgvigil_operator, pgvigil_reader;
 revoke all on all functions in schema pgvigil, dashboard
 from pgvigil_agent, pgvigil_mailer, pgvigil_operator, pgvigil_reader;
-alter default privileges in schema pgvigil, dashboard revoke execute on functions from public;
 
 grant usage on schema pgvigil to pgvigil_agent, pgvigil_mailer, pgvigil_operator;
 grant usage on schema dashboard to pgvigil_operator, pgvigil_reader;
@@ -57,6 +56,7 @@ pgvigil.backtest(
 pgvigil.explain_alert(text, text, text, timestamptz, timestamptz),
 pgvigil.forecast_disk(integer, text, timestamptz),
 pgvigil.forget_resource(text, text),
+pgvigil.is_future(timestamptz, timestamptz),
 pgvigil.is_within(timestamptz, smallint[], time, time, text),
 pgvigil.limit_of(text, text, double precision, double precision, interval, double precision),
 pgvigil.mail_of_event(text, boolean, boolean, boolean),

@@ -67,6 +67,7 @@ create table pgvigil.alert_event (
     host_id integer not null,
     alert_id bigint not null,
     event text not null,
+    mail_event text,
     severity text not null,
     value double precision not null,
     at timestamptz not null,
@@ -83,6 +84,7 @@ comment on column pgvigil.alert_event.event_id is 'Number of the event.';
 comment on column pgvigil.alert_event.host_id is 'The host.';
 comment on column pgvigil.alert_event.alert_id is 'The incident.';
 comment on column pgvigil.alert_event.event is 'What happened.';
+comment on column pgvigil.alert_event.mail_event is 'The mail that it was worth, null if none; a shadow rule or a silence may have kept it from being sent.';
 comment on column pgvigil.alert_event.severity is 'Severity then.';
 comment on column pgvigil.alert_event.value is 'Value then.';
 comment on column pgvigil.alert_event.at is 'The sample, or the time by the server''s clock where there is none.';
@@ -199,6 +201,9 @@ comment on column pgvigil.upkeep.done_at is 'When.';
 comment on column pgvigil.upkeep.since is 'Since when it has been done without a break: a watcher that was away itself accuses nobody of silence.';
 comment on column pgvigil.upkeep.error is 'Why it failed then; null = it did not.';
 
+
+insert into pgvigil.upkeep (task, done_at, since)
+values ('tick', now(), now());
 
 insert into pgvigil.setting (setting, value, kind, description)
 values

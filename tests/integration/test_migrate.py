@@ -75,11 +75,11 @@ def test_changed_code_is_run_again(empty_database, sql):
     """Functions are re-created; tables are left alone."""
     migrate(empty_database, sql)
     path = sql / "code" / "65_tick.sql"
-    path.write_text(path.read_text().replace("The upkeep that is due", "All upkeep that is due"))
+    path.write_text(path.read_text().replace("Everything that time makes due", "All that time makes due"))
     assert ["code"] == migrate(empty_database, sql)
     with psycopg.connect(empty_database) as connection:
         comment = connection.execute("select obj_description('pgvigil.tick(timestamptz)'::regprocedure)").fetchone()[0]
-    assert comment.startswith("All upkeep")
+    assert comment.startswith("All that time")
 
 
 def test_status_shows_what_is_pending_and_says_so_by_its_exit_status(empty_database):

@@ -26,9 +26,9 @@ select tables_are('dashboard', '{}'::name [], 'dashboard has no tables');
 select functions_are(
     'pgvigil',
     array[
-        'acknowledge', 'backtest', 'claim_mail', 'close_alert', 'deliver', 'drop_expired_partitions',
+        'acknowledge', 'backtest', 'cancel_alert', 'claim_mail', 'close_alert', 'deliver', 'drop_expired_partitions',
         'ensure_partitions', 'explain_alert', 'forecast_disk', 'forget_resource', 'handle_rule_errors',
-        'has_newer_sample', 'has_open_alert', 'is_due', 'is_within', 'judge', 'judge_derived', 'judge_reading',
+        'has_newer_sample', 'has_open_alert', 'is_due', 'is_future', 'is_within', 'judge', 'judge_derived', 'judge_reading',
         'keep_state', 'limit_of', 'lock_host', 'mail_of_event', 'mark_mail_failed', 'mark_mail_sent', 'next_mail_due',
         'next_state', 'note_event', 'open_alert', 'play', 'queue_mail', 'rank_thresholds', 'rebuild_judging',
         'recent_values', 'record_inventory', 'record_rule_error', 'refresh_gate', 'register_host', 'revert_threshold',

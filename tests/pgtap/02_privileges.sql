@@ -160,7 +160,7 @@ select results_eq(
     ('pgvigil_mailer', 'claim_mail,mark_mail_failed,mark_mail_sent,next_mail_due,tick'),
     (
         'pgvigil_operator',
-        'acknowledge,backtest,explain_alert,forecast_disk,forget_resource,is_within,limit_of,mail_of_event,next_state,play,'
+        'acknowledge,backtest,explain_alert,forecast_disk,forget_resource,is_future,is_within,limit_of,mail_of_event,next_state,play,'
         'rank_thresholds,revert_threshold,samples_of,setting,silence_for,silence_until,silenced_by,silenced_by,sparkline,'
         'suggest_threshold,sync_thresholds,who_gets'
     ),

@@ -1,6 +1,6 @@
 -- Which rule wins, and the gate that is derived from the rules.
 begin;
-select plan(45);
+select plan(46);
 
 select pgvigil.register_host('web1', '10 seconds', '1.0', '{web,asia}');
 select pgvigil.record_inventory(
@@ -57,12 +57,14 @@ insert into pgvigil.threshold (metric, host_group, warning, managed_by) values (
 select is(pg_temp.winner(), 8::float8, 'of two groups the first by name wins');
 insert into pgvigil.threshold (metric, host_group, warning, managed_by) values ('disk_usage', 'aaa', 9, 'sql');
 select is(pg_temp.winner(), 8::float8, 'a group of other hosts does not matter');
+insert into pgvigil.threshold (metric, host_group, warning, managed_by) values ('disk_usage', 'web', 13, 'sql');
+select is(pg_temp.winner(), 13::float8, 'on equal scope sql wins over the first group by name');
 insert into pgvigil.threshold (metric, host_group, resource, warning, managed_by) values ('disk_usage', 'web', '/var/lib', 10, 'default');
-select is(pg_temp.winner(), 10::float8, 'group and resource win over a group');
-insert into pgvigil.threshold (metric, host_name, warning, managed_by) values ('disk_usage', 'web1', 11, 'default');
+select is(pg_temp.winner(), 10::float8, 'group and resource win over a group, even when they are only a default');
+insert into pgvigil.threshold (metric, host_name, warning, managed_by) values ('disk_usage', 'web1', 11, 'sql');
 select is(pg_temp.winner(), 11::float8, 'a host wins over group and resource');
 insert into pgvigil.threshold (metric, host_name, resource, warning, managed_by) values ('disk_usage', 'web1', '/var/lib', 12, 'default');
-select is(pg_temp.winner(), 12::float8, 'host and resource win over everything');
+select is(pg_temp.winner(), 12::float8, 'host and resource win over everything, even when they are only a default');
 select is(pg_temp.winner('/'), 11::float8, 'another disk of the host has another winner');
 select is(
     (
@@ -72,7 +74,7 @@ select is(
         inner join pgvigil.threshold as t on t.threshold_id = r.threshold_id
         where h.host_name = 'web1'
     ),
-    '12 11 10 8 7 6 5 4 3 2 1', 'all candidates are ranked, each once'
+    '12 11 10 13 8 7 6 5 4 3 2 1', 'all candidates are ranked, each once'
 );
 select is(
     (select e.scope from pgvigil.effective_threshold as e where e.resource = '/var/lib' and e.metric = 'disk_usage'),

@@ -1,6 +1,6 @@
 -- Who is mailed, and how mailers claim, send and mark. What is written now is due now; claims are made in 2031.
 begin;
-select plan(61);
+select plan(63);
 
 select pgvigil.ensure_partitions('2031-03-30 12:00+00');
 -- Here each breach is an incident of its own; those that come and go are the subject of another file.
@@ -49,7 +49,9 @@ select is(pg_temp.who('web1', 'cpu_usage', 'warning'), 'all@x.org twice@x.org we
 select is(pg_temp.who('web1', 'cpu_usage', 'critical'), 'all@x.org critical@x.org twice@x.org web@x.org', 'a critical alert of a web host');
 select is(pg_temp.who('db1', 'cpu_usage', 'warning'), 'all@x.org db@x.org', 'groups are those of the host');
 select is(pg_temp.who('db1', 'load_1m', 'warning'), 'all@x.org db@x.org load@x.org', 'a recipient of one metric gets this metric');
-select is(pg_temp.who('nobody', 'cpu_usage', 'warning'), 'all@x.org', 'an unknown host is in no group');
+select throws_ok($$select pg_temp.who('nobody', 'cpu_usage', 'warning')$$, 'P0001', 'there is no host nobody', 'a host that there is not is no answer');
+select throws_ok($$select pg_temp.who('web1', 'cpu', 'warning')$$, 'P0001', 'there is no metric cpu', 'nor is such a metric');
+select throws_ok($$select pg_temp.who('web1', 'cpu_usage', 'crit')$$, 'P0001', 'there is no severity crit', 'nor such a severity');
 select pg_temp.cpu(0, 95);
 select bag_eq(
     $$select m.address, m.event from pgvigil.mail as m$$,

@@ -1,6 +1,6 @@
 -- Every refusal that has a name is tripped once. What people edit by hand is answered with a hint.
 begin;
-select plan(207);
+select plan(213);
 
 set local timezone = 'UTC';
 select pgvigil.ensure_partitions('2031-03-30 12:00+00');
@@ -90,6 +90,10 @@ from (
         'doorbell cannot be ''maybe''', 'It is of kind boolean: NOTIFY mailers of new mails; off = they find them when they poll.'),
     ('0 days', $$update pgvigil.setting set value = '0' where setting = 'partition_days_ahead'$$, 'setting_value_is_positive',
         'partition_days_ahead cannot be ''0''', 'It must be more than 0.'),
+    ('a percentage that cannot be', $$insert into pgvigil.threshold (metric, warning) values ('disk_usage', 900)$$, 'threshold_percent_can_be_reached',
+        'disk_usage never exceeds 100 %, so 900 would never fire', 'Set a limit of 100 or less, or null for none.'),
+    ('a million days', $$update pgvigil.setting set value = '1000000' where setting = 'partition_days_ahead'$$, 'setting_value_is_sensible',
+        '1000000 days of partitions are too many', 'Each day is a table for each log table: 366 at most.'),
     ('a lease of 0', $$update pgvigil.setting set value = '0 seconds' where setting = 'mail_lease'$$, 'setting_value_is_positive',
         'mail_lease cannot be ''0 seconds''', 'It must be more than 0.')
 ) as c (what, statement, name, message, hint)

@@ -773,8 +773,8 @@ def test_any_history_can_be_drawn(history: list[float | None], limit: float | No
     )
 
 
-def test_a_mail_that_cannot_be_written_is_given_up() -> None:
-    """One bad row must not stop the mailer, nor come back for ever."""
+def test_a_mail_that_cannot_be_written_is_kept() -> None:
+    """It waits for a version that has words for it."""
     broken: Any = "no number"
     with pytest.raises(MailError, match="no text could be made of mail 77") as caught:
         write(replace(FIRED, value=broken))
