@@ -165,7 +165,9 @@ begin
             a.host_id = p_reading.host_id
             and a.metric = p_reading.metric
             and a.resource = p_reading.resource
-            and a.resolved_at > p_reading.at - pgvigil.setting('flap_window')::interval
+            and a.resolved_at is not null
+            -- when its end was stored: people and tick() live by the server's clock
+            and a.updated_at > p_reading.stored_at - pgvigil.setting('flap_window')::interval
         order by a.resolved_at desc
         limit 1;
     end if;

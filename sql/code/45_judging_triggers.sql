@@ -37,10 +37,10 @@ begin
                 ),
                 'false'
             ) as passes,
-            -- by way of numeric, or a real 90.1 would be 90.0999984741211 and short of its limit
+            -- by way of text, which is exact, or a real 90.1 would be 90.0999984741211 and short of its limit
             coalesce(
                 string_agg(
-                    format('(%L, n.%I::numeric::float8)', m.metric, m.column_name), ', ' order by m.position
+                    format('(%L, n.%I::text::float8)', m.metric, m.column_name), ', ' order by m.position
                 ),
                 '(null::text, null::float8)'
             ) as readings

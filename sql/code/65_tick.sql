@@ -456,6 +456,9 @@ declare
     v_every interval;
 begin
     -- A row, not an advisory lock: those can be taken by every login.
+    if not exists (select from pgvigil.upkeep as u where u.task = 'tick') then
+        insert into pgvigil.upkeep (task, done_at, since) values ('tick', p_as_of, p_as_of) on conflict do nothing;
+    end if;
     perform from pgvigil.upkeep as u where u.task = 'tick' for update skip locked;
     if not found then
         return false;

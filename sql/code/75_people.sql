@@ -14,7 +14,7 @@ declare
 begin
     select
         format(
-            'select l.host_id, l.created_at, l.updated_at, l.%I::numeric::float8 from pgvigil.%I as l'
+            'select l.host_id, l.created_at, l.updated_at, l.%I::text::float8 from pgvigil.%I as l'
             ' inner join pgvigil.host as h on h.host_id = l.host_id'
             ' where h.host_name = $1 and l.%I = $2 and l.created_at >= $3 and l.created_at < $4 and l.%I is not null'
             ' and not l.is_deleted'
@@ -74,6 +74,19 @@ begin
     for v_sample in
         select s.* from pgvigil.samples_of(p_host_name, p_metric, p_resource, p_since, p_until) as s
     loop
+        if v_quiet_until <= v_sample.stored_at then
+            if v_state.state <> 'firing' then
+                at := v_quiet_until;
+                value := null;
+                state := v_state.state;
+                severity := null;
+                event := null;
+                mail := 'resolved';
+                why := 'calm again after flapping';
+                return next;
+            end if;
+            v_quiet_until := null;
+        end if;
         at := v_sample.at;
         value := v_sample.value;
         mail := null;
@@ -94,27 +107,18 @@ begin
         state := v_state.state;
         severity := v_state.severity;
         event := v_state.event;
-        if v_quiet_until <= v_sample.stored_at then
-            if v_was.state <> 'firing' then
-                mail := 'resolved';
-            end if;
-            v_quiet_until := null;
-        end if;
         if event = 'fired' then
-            v_reopened := coalesce(v_resolved_at > v_sample.at - v_window, false);
+            v_reopened := coalesce(v_resolved_at > v_sample.stored_at - v_window, false);
             if not v_reopened then
                 v_worst := 'warning';
             end if;
         end if;
         if event is not null then
-            mail := coalesce(
-                pgvigil.mail_of_event(
-                    event,
-                    v_reopened and v_quiet_until is null,
-                    v_quiet_until is not null,
-                    v_worst = 'warning' and severity = 'critical' and event <> 'resolved'
-                ),
-                mail
+            mail := pgvigil.mail_of_event(
+                event,
+                v_reopened and v_quiet_until is null,
+                v_quiet_until is not null,
+                v_worst = 'warning' and severity = 'critical' and event <> 'resolved'
             );
         end if;
         if event = 'fired' and v_reopened or event = 'resolved' and v_quiet_until is not null then
@@ -124,7 +128,7 @@ begin
             v_worst := least(v_worst, severity);
         end if;
         if event = 'resolved' then
-            v_resolved_at := v_sample.at;
+            v_resolved_at := v_sample.stored_at;
         end if;
         why := case
             when v_is_late then 'late: a newer sample was judged before'
@@ -144,7 +148,9 @@ begin
     end loop;
     if v_quiet_until is not null and v_state.state <> 'firing' then
         at := v_quiet_until;
+        value := null;
         state := 'ok';
+        severity := null;
         event := null;
         mail := 'resolved';
         why := 'calm again after flapping';

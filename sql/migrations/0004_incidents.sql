@@ -202,9 +202,6 @@ comment on column pgvigil.upkeep.since is 'Since when it has been done without a
 comment on column pgvigil.upkeep.error is 'Why it failed then; null = it did not.';
 
 
-insert into pgvigil.upkeep (task, done_at, since)
-values ('tick', now(), now());
-
 insert into pgvigil.setting (setting, value, kind, description)
 values
 ('flap_window', '30 minutes', 'interval', 'What comes back within this time after its end is the same incident: it is mailed once as flapping, then counted.'),
