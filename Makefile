@@ -30,7 +30,7 @@ format: $(VENV)/.dev ## let ruff and sqlfluff put the files into shape
 	$(BIN)/sqlfluff fix --disable-progress-bar --nocolor sql
 
 bench: $(VENV)/.dev ## measure: a table, and bench-results/*.json
-	@$(BIN)/python -m tests.bench
+	@$(BIN)/python tests/bench/run.py
 
 clean: ## remove what the targets made
 	rm -rf $(VENV) .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis bench-results

@@ -7,7 +7,7 @@ import socket
 import ssl
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Literal, Self
 
 from pgvigil.errors import MailError
@@ -42,6 +42,12 @@ _TROUBLES = (  # the first that fits, so a subclass stands before its base
     (UnicodeError, "cannot find {where}: {why}", _CHECK_HOST),
     (OSError, "cannot reach {where}: {why}", f"{_CHECK_HOST}, and that the server runs"),
 )
+
+
+@cache
+def _trust(ca_file: str | None) -> ssl.SSLContext:
+    """Read the authorities once: that takes longer than to send a mail."""
+    return ssl.create_default_context(cafile=ca_file)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,9 +146,12 @@ class SmtpClient:
         raise MailError(message, hint, permanent=final and code >= 500)  # noqa: PLR2004
 
     def _connect(self) -> smtplib.SMTP:
-        settings, context = self._settings, self._tls_context()
+        settings = self._settings
+        context = None if settings.security == "none" else self._tls_context()
+        # Python would ask the DNS for a name, and wait for it while mails are due.
+        own_name = settings.local_hostname or socket.gethostname()
         kind = partial(smtplib.SMTP_SSL, context=context) if settings.security == "tls" else smtplib.SMTP
-        server = kind(settings.host, settings.port, settings.local_hostname, timeout=settings.timeout_seconds)
+        server = kind(settings.host, settings.port, own_name, timeout=settings.timeout_seconds)
         try:
             server.ehlo_or_helo_if_needed()
             if settings.security == "starttls":
@@ -164,7 +173,7 @@ class SmtpClient:
 
     def _tls_context(self) -> ssl.SSLContext:
         try:
-            return ssl.create_default_context(cafile=self._settings.ca_file)
+            return _trust(self._settings.ca_file)
         except OSError as exc:
             text = f"cannot read the authority in {self._settings.ca_file!r}: {self._reason(exc)}"
             raise MailError(text, "Check --smtp-ca-file") from exc

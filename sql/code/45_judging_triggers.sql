@@ -30,8 +30,8 @@ begin
             coalesce(
                 string_agg(
                     case m.direction
-                        when 'below' then format('v_%s <= g.below[%s]', m.position, m.position)
-                        else format('v_%s >= g.above[%s]', m.position, m.position)
+                        when 'below' then format('v_%s <= v_gate.below[%s]', m.position, m.position)
+                        else format('v_%s >= v_gate.above[%s]', m.position, m.position)
                     end,
                     ' or ' order by m.position
                 ),
@@ -61,16 +61,16 @@ declare
     v_last_host_id integer;
     v_from timestamptz;
     v_to timestamptz;
-    v_stored_from timestamptz;
-    v_stored_to timestamptz;
+    v_stored_at timestamptz;
+    v_gate pgvigil.gate;
     %4$s
 begin
     -- The transition table is read once, and before any other: on Citus it is gone afterwards. One pass for the
     -- extremes is a quarter of the cost of a copy, and a copy is hardly ever needed.
     select
-        min(n.host_id), max(n.host_id), min(n.created_at), max(n.created_at), min(n.updated_at), max(n.updated_at)
+        min(n.host_id), max(n.host_id), min(n.created_at), max(n.created_at), max(n.updated_at)
         %6$s
-    into v_host_id, v_last_host_id, v_from, v_to, v_stored_from, v_stored_to%5$s
+    into v_host_id, v_last_host_id, v_from, v_to, v_stored_at%5$s
     from new_rows as n;
 
     if v_host_id <> v_last_host_id then
@@ -81,13 +81,11 @@ begin
             cross join lateral (values %8$s) as m (metric, value)
             where m.value is not null
         ));
-    elsif exists (
-        select from pgvigil.gate as g
-        where g.host_id = v_host_id and g.log_table = %2$L and (%7$s)
-    ) or exists (
-        select from pgvigil.alert as a
-        where a.host_id = v_host_id and a.log_table = %2$L and a.resolved_at is null
-    ) then
+        return null;
+    end if;
+
+    select g.* into v_gate from pgvigil.gate as g where g.host_id = v_host_id and g.log_table = %2$L;
+    if v_gate.has_open_alert or %7$s then
         perform pgvigil.judge(%2$L, array(
             select (n.host_id, m.metric, n.%3$I, n.created_at, n.updated_at, m.value, null)::pgvigil.reading
             from pgvigil.%2$I as n
@@ -95,7 +93,8 @@ begin
             where
                 n.host_id = v_host_id
                 and n.created_at between v_from and v_to
-                and n.updated_at between v_stored_from and v_stored_to
+                -- the rows of this statement, which share it, and not what was judged before
+                and n.updated_at = v_stored_at
                 and m.value is not null
         ));
     end if;
@@ -160,5 +159,30 @@ comment on function pgvigil.tg_metric__rebuild_judging() is 'Trigger of pgvigil.
 create or replace trigger _500_rebuild_judging
 after insert or update or delete on pgvigil.metric
 for each statement execute function pgvigil.tg_metric__rebuild_judging();
+
+
+create or replace function pgvigil.tg_alert__mark_gate()
+returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+    v_alert constant pgvigil.alert := coalesce(new, old);
+begin
+    update pgvigil.gate as g
+    set has_open_alert = exists (
+        select from pgvigil.alert as a
+        where a.host_id = v_alert.host_id and a.log_table = v_alert.log_table and a.resolved_at is null
+    )
+    where g.host_id = v_alert.host_id and g.log_table = v_alert.log_table;
+    return null;
+end
+$$;
+comment on function pgvigil.tg_alert__mark_gate() is 'Trigger of pgvigil.alert: while one is open, the gate is.';
+
+create or replace trigger _500_mark_gate
+after insert or delete or update of resolved_at on pgvigil.alert
+for each row execute function pgvigil.tg_alert__mark_gate();
 
 select pgvigil.rebuild_judging();

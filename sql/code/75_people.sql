@@ -149,7 +149,7 @@ begin
     if v_quiet_until is not null and v_state.state <> 'firing' then
         at := v_quiet_until;
         value := null;
-        state := 'ok';
+        state := v_state.state;
         severity := null;
         event := null;
         mail := 'resolved';

@@ -26,7 +26,7 @@ values
 ('iowait_usage', null, 40, null, '10 minutes', 'default', 'A disk is too slow for what is asked of it: iotop -oPa, or pidstat -d 5, names the process; Disk busy time names the disk.'),
 ('steal_usage', null, 20, null, '10 minutes', 'default', 'Other guests of the same hypervisor get the time that this one wants. Ask the provider, or move.'),
 ('memory_usage', 'memory', 90, 95, '2 minutes', 'default', 'See who it is: ps -eo pid,user,rss,args --sort=-rss | head. The kernel kills the largest process when nothing is left: dmesg -T | grep -i oom.'),
-('memory_usage', 'swap', 60, 90, '5 minutes', 'default', 'Swap in use is harmless as long as nothing moves: vmstat 5, columns si and so. If it moves, the host needs memory.'),
+('memory_usage', 'swap', 90, 98, '5 minutes', 'default', 'Swap in use is harmless as long as nothing moves: vmstat 5, columns si and so. If it moves, the host needs memory.'),
 ('disk_usage', null, 85, 95, '1 minute', 'default', 'See what it is: du -xh --max-depth=2 MOUNT | sort -h | tail. Deleted files that are still open: lsof +L1.'),
 ('inode_usage', null, 85, 95, '1 minute', 'default', 'Very many small files: du --inodes -x --max-depth=3 MOUNT | sort -n | tail. Sessions, mail queues and caches are usual suspects.'),
 ('io_usage', null, 95, null, '15 minutes', 'default', 'The device has been busy without a pause: iotop -oPa, or pidstat -d 5, names the process. Fast SSDs serve many requests at once and may be fine.'),

@@ -185,7 +185,6 @@ def operator(_, connection, hosts):
 def test_everything_at_once(database, capsys):
     """What is left in the tables is what the samples and the rules say."""
     with psycopg.connect(database, autocommit=True) as connection:
-        register = "select host_id, host_name from pgvigil.host where host_id = pgvigil.register_host(%s, %s, '1.0')"
         hosts = []
         for number in range(HOSTS):
             name = f"web{number}"
@@ -208,7 +207,7 @@ def test_everything_at_once(database, capsys):
         with capsys.disabled():
             slowest = {name: f"{seconds:.2f} s" for name, seconds in sorted(crowd.slowest.items())}
             print(f"\n{SECONDS:g} s: {dict(crowd.counts)}, deadlocks {figures[0]}, events {figures[1]},"
-                  f" mails {figures[2]}, slowest {slowest}")  # fmt: skip
+                  f" mails {figures[2]}, slowest {slowest}", *crowd.troubles, sep="\n")  # fmt: skip
 
         assert [] == crowd.troubles
         while connection.execute("select count(*) from pgvigil.claim_mail('last', 1000, clock_timestamp())").fetchone()[0]:
