@@ -1,10 +1,10 @@
-"""Measures which statements of our PL/pgSQL functions the pgTAP files reach: python tests/plpgsql_coverage.py [FILE ..].
+"""Measures which PL/pgSQL statements the pgTAP files reach: python tests/plpgsql_coverage.py [FILE ..].
 
 A statement is whatever ends with a semicolon inside the body of a plpgsql function (assignment, SQL, perform, execute,
 return, raise, continue, get diagnostics, null ..), and the head of each if, case, for, foreach, while and loop. Not
 counted: declarations, begin, end, else, and the conditions of elsif and when, whose first statement tells. It counts as
-executed when it was begun. Functions in language sql have no statements here. What a test rolls back is counted all the
-same, for sequences know no rollback; what a test runs after it had the triggers rebuilt is not counted in those triggers.
+executed when it was begun. Functions in language sql have no statements here. What a test rolls back is counted all
+the same, for sequences know no rollback; what a test runs after it had the triggers rebuilt is not counted in them.
 """
 
 from __future__ import annotations
@@ -30,6 +30,12 @@ _TOKEN = re.compile(
 _HEADS = {"if": "then", "elsif": "then", "elseif": "then", "when": "then", "case": "when"}
 _HEADS |= dict.fromkeys(("for", "foreach", "while", "loop"), "loop")
 _UNCOUNTED = {"elsif", "elseif", "when"}
+
+
+def say(line: str) -> None:
+    """Print a line at once."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 def statement_starts(body: str) -> list[int]:
@@ -100,9 +106,9 @@ def prove(path: Path, server: EmbeddedPostgres, tools: list[str]) -> set[int]:
     wanted |= {"PGPORT": str(server.port), "PGDATABASE": "copy", "PGUSER": "postgres"}
     command = [tools[0], "--psql-bin", str(server.psql_path), str(path)]
     result = subprocess.run(command, check=False, env={**os.environ, **wanted}, text=True, capture_output=True)
-    print(f"{path.name}: {result.stdout.strip().splitlines()[-1]}", flush=True)
+    say(f"{path.name}: {result.stdout.strip().splitlines()[-1]}")
     if result.returncode:
-        print(result.stdout, result.stderr)
+        say(result.stdout + result.stderr)
     with psycopg.connect(server.dsn("copy")) as connection:
         reached = connection.execute(
             "select substr(sequencename, 2)::integer from pg_sequences"
@@ -127,15 +133,15 @@ def report(statements: dict[int, tuple[str, str, int]], reached: set[int]) -> fl
     functions = defaultdict(list)
     for number, (name, body, start) in statements.items():
         functions[name].append((number in reached, body, start))
-    print(f"\n{'function':<34}{'statements':>11}{'executed':>10}{'percent':>9}")
+    say(f"\n{'function':<34}{'statements':>11}{'executed':>10}{'percent':>9}")
     for name, found in functions.items():
         executed = sum(is_reached for is_reached, _, _ in found)
-        print(f"{name:<34}{len(found):>11}{executed:>10}{100 * executed / len(found):>9.1f}")
+        say(f"{name:<34}{len(found):>11}{executed:>10}{100 * executed / len(found):>9.1f}")
         for is_reached, body, start in found:
             if not is_reached:
-                print(f"    {place(body, start)}: {body[start:].splitlines()[0]}")
+                say(f"    {place(body, start)}: {body[start:].splitlines()[0]}")
     percent = 100 * len(reached) / len(statements)
-    print(f"{'all':<34}{len(statements):>11}{len(reached):>10}{percent:>9.1f}")
+    say(f"{'all':<34}{len(statements):>11}{len(reached):>10}{percent:>9.1f}")
     return percent
 
 

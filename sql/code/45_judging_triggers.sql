@@ -9,29 +9,18 @@ set search_path = ''
 as $rebuild$
 declare
     v_table record;
+    v_copies constant boolean := pgvigil.setting('copy_transition_table')::boolean;
 begin
     for v_table in
         select
             t.log_table,
             t.resource_column,
             -- A table whose metrics are all off has a trigger that finds nothing to do.
-            coalesce(string_agg(format('v_%s double precision;', m.position), ' ' order by m.position), '')
-                as variables,
-            coalesce(string_agg(format(', v_%s', m.position), '' order by m.position), '') as targets,
-            coalesce(
-                string_agg(
-                    format(
-                        ', %s(n.%I)', case m.direction when 'below' then 'min' else 'max' end, m.column_name
-                    ),
-                    '' order by m.position
-                ),
-                ''
-            ) as extremes,
             coalesce(
                 string_agg(
                     case m.direction
-                        when 'below' then format('v_%s <= v_gate.below[%s]', m.position, m.position)
-                        else format('v_%s >= v_gate.above[%s]', m.position, m.position)
+                        when 'below' then format('n.%I <= g.below[%s]', m.column_name, m.position)
+                        else format('n.%I >= g.above[%s]', m.column_name, m.position)
                     end,
                     ' or ' order by m.position
                 ),
@@ -56,46 +45,19 @@ language plpgsql
 security definer
 set search_path = ''
 as $judge$
-declare
-    v_host_id integer;
-    v_last_host_id integer;
-    v_from timestamptz;
-    v_to timestamptz;
-    v_stored_at timestamptz;
-    v_gate pgvigil.gate;
-    %4$s
+%6$s
 begin
-    -- The transition table is read once, and before any other: on Citus it is gone afterwards. One pass for the
-    -- extremes is a quarter of the cost of a copy, and a copy is hardly ever needed.
-    select
-        min(n.host_id), max(n.host_id), min(n.created_at), max(n.created_at), max(n.updated_at)
-        %6$s
-    into v_host_id, v_last_host_id, v_from, v_to, v_stored_at%5$s
-    from new_rows as n;
-
-    if v_host_id <> v_last_host_id then
-        -- Several hosts in one statement: no agent does that, a load by hand may.
+    %7$s
+    if exists (
+        select from %8$s as n
+        inner join pgvigil.gate as g on g.host_id = n.host_id and g.log_table = %2$L
+        where g.has_open_alert or %4$s
+    ) then
         perform pgvigil.judge(%2$L, array(
             select (n.host_id, m.metric, n.%3$I, n.created_at, n.updated_at, m.value, null)::pgvigil.reading
-            from new_rows as n
-            cross join lateral (values %8$s) as m (metric, value)
+            from %8$s as n
+            cross join lateral (values %5$s) as m (metric, value)
             where m.value is not null
-        ));
-        return null;
-    end if;
-
-    select g.* into v_gate from pgvigil.gate as g where g.host_id = v_host_id and g.log_table = %2$L;
-    if v_gate.has_open_alert or %7$s then
-        perform pgvigil.judge(%2$L, array(
-            select (n.host_id, m.metric, n.%3$I, n.created_at, n.updated_at, m.value, null)::pgvigil.reading
-            from pgvigil.%2$I as n
-            cross join lateral (values %8$s) as m (metric, value)
-            where
-                n.host_id = v_host_id
-                and n.created_at between v_from and v_to
-                -- the rows of this statement, which share it, and not what was judged before
-                and n.updated_at = v_stored_at
-                and m.value is not null
         ));
     end if;
     return null;
@@ -108,11 +70,12 @@ $judge$
             format('tg_%s__judge', v_table.log_table),
             v_table.log_table,
             v_table.resource_column,
-            v_table.variables,
-            v_table.targets,
-            v_table.extremes,
             v_table.passes,
-            v_table.readings
+            v_table.readings,
+            -- On Citus the transition table is gone once another table was read; elsewhere a copy is waste.
+            case when v_copies then format('declare v_rows pgvigil.%I[];', v_table.log_table) else '' end,
+            case when v_copies then 'v_rows := array(select n from new_rows as n);' else '' end,
+            case when v_copies then 'unnest(v_rows)' else 'new_rows' end
         );
         execute format(
             'comment on function pgvigil.%I() is %L',
@@ -184,5 +147,23 @@ comment on function pgvigil.tg_alert__mark_gate() is 'Trigger of pgvigil.alert: 
 create or replace trigger _500_mark_gate
 after insert or delete or update of resolved_at on pgvigil.alert
 for each row execute function pgvigil.tg_alert__mark_gate();
+
+create or replace function pgvigil.tg_setting__rebuild_judging()
+returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+    perform pgvigil.rebuild_judging();
+    return null;
+end
+$$;
+comment on function pgvigil.tg_setting__rebuild_judging() is 'Trigger of pgvigil.setting: what the judging triggers are written by has changed.';
+
+create or replace trigger _500_rebuild_judging
+after update on pgvigil.setting
+for each row when (new.setting = 'copy_transition_table' and new.value is distinct from old.value)
+execute function pgvigil.tg_setting__rebuild_judging();
 
 select pgvigil.rebuild_judging();

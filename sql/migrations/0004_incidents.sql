@@ -205,6 +205,7 @@ comment on column pgvigil.upkeep.error is 'Why it failed then; null = it did not
 insert into pgvigil.setting (setting, value, kind, description)
 values
 ('flap_window', '30 minutes', 'interval', 'What comes back within this time after its end is the same incident: it is mailed once as flapping, then counted.'),
+('copy_transition_table', 'off', 'boolean', 'Judge a copy of the new rows: needed on Citus, dearer elsewhere.'),
 ('digest_from', '3', 'integer', 'So many hosts that fall silent at the same moment are told in one mail.'),
 ('forecast_every', '5 minutes', 'interval', 'How often disks are forecast.'),
 ('forecast_span', '6 hours', 'interval', 'Length of the trend.'),

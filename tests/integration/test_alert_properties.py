@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from psycopg.rows import namedtuple_row
+from psycopg.types.json import Jsonb
 
 from pgvigil.embedded import EmbeddedPostgres
 from pgvigil.migrate import migrate
@@ -124,13 +125,19 @@ class Live:
             "select pgvigil.record_inventory(%s, %s)",
             (
                 self.host_id,
-                '{"cpu": [{"cpu_name": "cpu-total", "cpu_core": 1}, {"cpu_name": "cpu0", "cpu_core": 1}],'
-                ' "memory": [{"memory_name": "memory", "physical_memory": 1},'
-                ' {"memory_name": "swap", "physical_memory": 1}]}',
+                Jsonb(
+                    {
+                        "cpu": [{"cpu_name": name, "cpu_core": 1} for name in RESOURCES["cpu_usage"]],
+                        "memory": [
+                            {"memory_name": name, "physical_memory": 1} for name in RESOURCES["memory_available_bytes"]
+                        ],
+                    }
+                ),
             ),
         )
         self.connection.execute(
-            "insert into pgvigil.threshold (metric, warning, critical, clear_band, hold) values (%s, %s, %s, %s, %s)",
+            "insert into pgvigil.threshold (metric, warning, critical, clear_band, hold, remind_every)"
+            " values (%s, %s, %s, %s, %s, null)",
             (*self.rule[:4], timedelta(seconds=self.rule.hold)),
         )
         self.connection.execute(  # who has two rows gets each mail once
@@ -167,7 +174,8 @@ class Live:
     def counts(self):
         """Count what a refused sample must not touch."""
         tables = ("cpu_log", "memory_log", "alert", "alert_event", "mail", "rule_error")
-        return self.query("select " + ", ".join(f"(select count(*) from pgvigil.{table}) as {table}" for table in tables))
+        counts = (f"(select count(*) from pgvigil.{table}) as {table}" for table in tables)
+        return self.query("select " + ", ".join(counts))
 
     def end(self):
         """Let the time pass after which nothing flaps."""
@@ -314,31 +322,32 @@ def level(rule, value, less):
 
 def model(state, rule, at, value):
     """Say what section 4 of the design says, row by row."""
+    state = state._replace(event=None)
     if value is None or (state.judged_at is not None and at <= state.judged_at):
-        return state._replace(event=None)
-    state = state._replace(judged_at=at, event=None) if state.judged_at is None else state
-    had_gap = at - state.judged_at > GAP
-    state = state._replace(judged_at=at, event=None)
+        return state
+    had_gap = state.judged_at is not None and at - state.judged_at > GAP
+    state = state._replace(judged_at=at)
     reached, held = level(rule, value, 0), level(rule, value, rule.band)
     if state.state == "firing":
         if held is None:
-            return state._replace(state="ok", pending_at=None, event="resolved")
-        if (state.severity, reached) == ("warning", "critical"):
-            return state._replace(severity="critical", event="escalated")
-        if (state.severity, held) == ("critical", "warning"):
-            return state._replace(severity="warning", event="eased")
-        return state
+            changes = {"state": "ok", "pending_at": None, "event": "resolved"}
+        elif (state.severity, reached) == ("warning", "critical"):
+            changes = {"severity": "critical", "event": "escalated"}
+        elif (state.severity, held) == ("critical", "warning"):
+            changes = {"severity": "warning", "event": "eased"}
+        else:
+            changes = {}
+        return state._replace(**changes)
     if reached is None:
         return State("ok", None, None, at)
     since = at if state.state == "ok" or had_gap else state.pending_at
-    if at - since >= rule.hold:
-        return State("firing", reached, since, at, "fired")
-    return State("pending", reached, since, at)
+    is_held = at - since >= rule.hold
+    return State("firing" if is_held else "pending", reached, since, at, "fired" if is_held else None)
 
 
 @st.composite
 def steps(draw):
-    """Make a state, a rule and a sample; the state may be of another rule, for rules are changed while alerts are open."""
+    """Make a state, a rule and a sample; the state may be of another rule: they are changed while alerts are open."""
     rule = draw(rules())
     name = draw(st.sampled_from(["ok", "pending", "firing"]))
     judged_at = draw(st.sampled_from([100, 110, 130])) if name != "ok" else draw(st.sampled_from([None, 100]))
@@ -361,7 +370,8 @@ def test_next_state_is_the_table_of_the_design(database_of_examples, cases):
         expected.append(after._replace(severity=None) if after.state == "ok" else after)
     row = (
         "(%s::text, %s::text, to_timestamp(%s::int), to_timestamp(%s::int), %s::text, %s::float8, %s::float8,"
-        " %s::float8, make_interval(secs => %s::int), make_interval(secs => %s::int), to_timestamp(%s::int), %s::float8)"
+        " %s::float8, make_interval(secs => %s::int), make_interval(secs => %s::int), to_timestamp(%s::int),"
+        " %s::float8)"
     )
     with psycopg.connect(database_of_examples) as connection:
         found = connection.execute(

@@ -1,6 +1,6 @@
 -- What makes alerts bearable. Seconds count from Tuesday 2031-03-25 12:00 UTC, by the clocks of hosts and server alike.
 begin;
-select plan(269);
+select plan(272);
 
 select pgvigil.ensure_partitions('2031-03-25 12:00+00');
 select pgvigil.ensure_partitions('2031-03-22 12:00+00');
@@ -607,6 +607,9 @@ select is(
     pg_temp.mails() || ' ' || pg_temp.remind(530), (select string_agg(b.mail, ' ' order by b.at) from pgvigil.backtest('web1', 'cpu_usage', 'cpu-total', 80, 90, '20 seconds', 5, pg_temp.at(-1), pg_temp.at(9999)) as b),
     'those are the mails that were sent'
 );
+select pg_temp.cpu(600, 1);
+select is(pg_temp.why(530, 530), 'calm again after flapping', 'why: calm, also before a later sample');
+select matches(pg_temp.backtest(), ' 230:resolved 530:resolved$', 'once');
 select is(pg_temp.backtest('1 hour'), null, 'a longer hold would have mailed nothing');
 select is((select count(*) from pgvigil.backtest('web1', 'cpu_usage', 'cpu-total', 80, p_since => pg_temp.at(300), p_until => pg_temp.at(9999))), 0::bigint, 'nor would it after that');
 select pg_temp.silence(100, 115);
@@ -653,6 +656,10 @@ select is(
     (select string_agg(b.event, ' ' order by b.ordinality) from pgvigil.backtest('web1', 'cpu_usage', 'cpu-total', 80, 90, '0', null, pg_temp.at(-1), pg_temp.at(99999)) with ordinality as b),
     'fired escalated resolved', 'the backtest says the same'
 );
+
+select pg_temp.next_subject('cpu_usage', 80, 90);
+select pg_temp.cpu(10, 1), pg_temp.late(86400, 11, 85), pg_temp.late(5, 12, 1);
+select is(pg_temp.state(), 'firing warning', 'what is older than the newest sample of the present is late all the same');
 
 -- Suggestions: 1 .. 100, so that one in a hundred reaches 99.
 select pg_temp.next_subject();
