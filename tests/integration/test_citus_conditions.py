@@ -32,7 +32,8 @@ def test_copy_judges_as_the_table_itself_does(connection):
     for seconds, usage in ((20, 95), (10, 10)):
         connection.execute(
             "insert into pgvigil.cpu_log (host_id, created_at, cpu_name, cpu_usage)"
-            " select %s, now() - %s * interval '1 s', name, usage from (values ('cpu-total', %s), ('cpu0', 5)) as v (name, usage)",
+            " select %s, now() - %s * interval '1 s', name, usage"
+            " from (values ('cpu-total', %s), ('cpu0', 5)) as v (name, usage)",
             (host_id, seconds, usage),
         )
     events = connection.execute("select event from pgvigil.alert_event order by event_id").fetchall()
