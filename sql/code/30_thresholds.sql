@@ -162,10 +162,6 @@ begin
         group by h.host_id, p.log_table, p.position
     ) as l
     group by l.host_id, l.log_table
-    -- in the order in which an agent's transaction marks them, or each would wait for the other
-    order by
-        l.host_id,
-        array_position(array['cpu_log', 'memory_log', 'disk_log', 'network_log'], l.log_table)
     on conflict (host_id, log_table) do update
         set above = excluded.above, below = excluded.below
         where (g.above, g.below) is distinct from (excluded.above, excluded.below);

@@ -102,6 +102,7 @@ declare
     v_alert pgvigil.alert;
     v_count integer := 0;
 begin
+    perform pgvigil.lock_host(h.host_id) from pgvigil.host as h where h.host_name = p_host_name;
     for v_alert in
         update pgvigil.alert as a
         set
@@ -142,6 +143,7 @@ as $$
 declare
     v_count integer;
 begin
+    perform pgvigil.lock_host(h.host_id) from pgvigil.host as h where h.host_name = p_host_name;
     perform pgvigil.cancel_alert(a)
     from pgvigil.alert as a
     inner join pgvigil.host as h on h.host_id = a.host_id

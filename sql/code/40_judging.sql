@@ -175,7 +175,15 @@ begin
         -- It is back before it was really over: the same incident goes on.
         delete from pgvigil.alert as a where a.host_id = p_alert.host_id and a.alert_id = p_alert.alert_id;
         update pgvigil.alert as a
-        set reopened = a.reopened + 1, state = 'firing', resolved_at = null
+        set
+            reopened = a.reopened + 1,
+            state = 'firing',
+            resolved_at = null,
+            acknowledged_at = null,
+            acknowledged_by = null,
+            acknowledged_note = null,
+            -- that it had ended is not to be told any more
+            withheld_event = case when a.withheld_event not in ('resolved', 'cancelled') then a.withheld_event end
         where a.host_id = v_old.host_id and a.alert_id = v_old.alert_id
         returning a.* into v_old;
         return v_old;
@@ -246,7 +254,7 @@ begin
             else a.quiet_until
         end,
         next_remind_at = case
-            when v_mail is not null then p_reading.stored_at + p_rule.remind_every
+            when p_state.event = 'fired' or v_mail is not null then p_reading.stored_at + p_rule.remind_every
             else a.next_remind_at
         end,
         unknown_since = null,

@@ -51,7 +51,10 @@ begin
     if exists (
         select from %8$s as n
         inner join pgvigil.gate as g on g.host_id = n.host_id and g.log_table = %2$L
-        where g.has_open_alert or %4$s
+        where %4$s or exists (
+            select from pgvigil.alert as a
+            where a.host_id = n.host_id and a.log_table = %2$L and a.resolved_at is null
+        )
     ) then
         perform pgvigil.judge(%2$L, array(
             select (n.host_id, m.metric, n.%3$I, n.created_at, n.updated_at, m.value, null)::pgvigil.reading
@@ -123,30 +126,6 @@ create or replace trigger _500_rebuild_judging
 after insert or update or delete on pgvigil.metric
 for each statement execute function pgvigil.tg_metric__rebuild_judging();
 
-
-create or replace function pgvigil.tg_alert__mark_gate()
-returns trigger
-language plpgsql
-security definer
-set search_path = ''
-as $$
-declare
-    v_alert constant pgvigil.alert := coalesce(new, old);
-begin
-    update pgvigil.gate as g
-    set has_open_alert = exists (
-        select from pgvigil.alert as a
-        where a.host_id = v_alert.host_id and a.log_table = v_alert.log_table and a.resolved_at is null
-    )
-    where g.host_id = v_alert.host_id and g.log_table = v_alert.log_table;
-    return null;
-end
-$$;
-comment on function pgvigil.tg_alert__mark_gate() is 'Trigger of pgvigil.alert: while one is open, the gate is.';
-
-create or replace trigger _500_mark_gate
-after insert or delete or update of resolved_at on pgvigil.alert
-for each row execute function pgvigil.tg_alert__mark_gate();
 
 create or replace function pgvigil.tg_setting__rebuild_judging()
 returns trigger

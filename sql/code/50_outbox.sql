@@ -49,6 +49,10 @@ begin
     end if;
     v_silence_id := pgvigil.silenced_by(p_alert.host_id, p_alert.metric, p_alert.resource, p_now);
     if v_silence_id is null then
+        -- what was withheld before is out of date
+        update pgvigil.alert as a
+        set withheld_event = null
+        where a.host_id = p_alert.host_id and a.alert_id = p_alert.alert_id and a.withheld_event is not null;
         perform pgvigil.queue_mail(p_alert, p_mail_event, p_now);
     else
         update pgvigil.alert as a

@@ -61,7 +61,13 @@ declare
     -- The server was down, or no mailer ran: then it is not the hosts that were silent.
     v_since timestamptz := (select u.since from pgvigil.upkeep as u where u.task = 'watch_silence');
 begin
-    select min(least(t.warning, t.critical)) into v_least
+    -- Whoever may be silent again is not accused any more.
+    perform pgvigil.cancel_alert(a)
+    from pgvigil.alert as a
+    inner join pgvigil.host as h on h.host_id = a.host_id
+    where a.metric = 'host_silence' and a.resolved_at is null and not h.expected;
+
+    select coalesce(min(least(t.warning, t.critical)), 'infinity') into v_least
     from pgvigil.threshold as t
     where t.metric = 'host_silence' and t.mode <> 'off';
 
@@ -366,6 +372,8 @@ begin
         from pgvigil.alert as a
         where
             a.withheld_event is not null
+            -- of what is over only the end is told, of what fires anything else
+            and (a.state = 'firing') = (a.withheld_event not in ('resolved', 'cancelled'))
             and pgvigil.silenced_by(a.host_id, a.metric, a.resource, p_as_of) is null
         order by a.host_id, a.alert_id
         for update skip locked
@@ -393,7 +401,15 @@ begin
 
     -- Flapping that has been calm for long enough, or has become a plain alert.
     for v_alert in
-        update pgvigil.alert as a set quiet_until = null where a.quiet_until <= p_as_of returning a.*
+        with due as materialized (
+            select q.host_id, q.alert_id from pgvigil.alert as q where q.quiet_until <= p_as_of for update skip locked
+        )
+
+        update pgvigil.alert as a
+        set quiet_until = null
+        from due
+        where a.host_id = due.host_id and a.alert_id = due.alert_id
+        returning a.*
     loop
         if v_alert.state = 'resolved' then
             perform pgvigil.deliver(v_alert, 'resolved', p_as_of);
@@ -401,15 +417,22 @@ begin
     end loop;
 
     for v_alert in
+        with due as materialized (
+            select q.host_id, q.alert_id, q.threshold_id
+            from pgvigil.alert as q
+            where
+                q.next_remind_at <= p_as_of
+                and q.state = 'firing'
+                and q.acknowledged_at is null
+                and q.unknown_since is null
+            for update skip locked
+        )
+
         update pgvigil.alert as a
         set next_remind_at = p_as_of + r.remind_every
-        from pgvigil.threshold as r
-        where
-            r.threshold_id = a.threshold_id
-            and a.next_remind_at <= p_as_of
-            and a.state = 'firing'
-            and a.acknowledged_at is null
-            and a.unknown_since is null
+        from due
+        inner join pgvigil.threshold as r on r.threshold_id = due.threshold_id
+        where a.host_id = due.host_id and a.alert_id = due.alert_id
         returning a.*
     loop
         perform pgvigil.note_event(v_alert, 'reminder', 'reminder', p_as_of, p_as_of);

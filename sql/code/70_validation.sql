@@ -89,6 +89,14 @@ begin
         raise notice 'no host is in group % yet', new.host_group;
     end if;
 
+    -- one that is off can be as it likes: what is broken must be possible to switch off
+    if new.mode <> 'off' and (new.remind_every <= interval '0' or new.remind_every > interval '10 years') then
+        raise check_violation using
+            constraint = 'threshold_remind_every_is_sensible',
+            message = format('remind_every is %s', new.remind_every),
+            hint = 'More than 0, such as ''4 hours''; null for no reminders.';
+    end if;
+
     if new.hold < interval '0' then
         raise check_violation using
             constraint = 'threshold_hold_is_not_negative',

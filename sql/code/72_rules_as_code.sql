@@ -10,6 +10,8 @@ begin
     -- If they have one for this already, that one wins in any case.
     if
         coalesce(current_setting('pgvigil.managed_by', true), '') = ''
+        -- a renamed host renames its rules, which makes them nobody else's
+        and pg_trigger_depth() = 1
         and old.managed_by = new.managed_by
         and not exists (
             select from pgvigil.threshold as t

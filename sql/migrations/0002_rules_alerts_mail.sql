@@ -76,7 +76,6 @@ create table pgvigil.gate (
     log_table text not null,
     above double precision[] not null,
     below double precision[] not null,
-    has_open_alert boolean not null default false,
     constraint gate_pkey primary key (host_id, log_table),
     constraint gate_host_exists foreign key (host_id) references pgvigil.host on delete cascade
 );
@@ -84,7 +83,6 @@ comment on table pgvigil.gate is 'Derived, never edit: the first value of each m
 comment on column pgvigil.gate.host_id is 'The host.';
 comment on column pgvigil.gate.log_table is 'The log table.';
 comment on column pgvigil.gate.above is 'By metric.position: the lowest limit of the metrics with direction above.';
-comment on column pgvigil.gate.has_open_alert is 'Whether an alert is open there: then every sample is judged.';
 comment on column pgvigil.gate.below is 'By metric.position: the highest limit of the metrics with direction below.';
 
 

@@ -1,6 +1,6 @@
 -- Every refusal that has a name is tripped once. What people edit by hand is answered with a hint.
 begin;
-select plan(213);
+select plan(216);
 
 set local timezone = 'UTC';
 select pgvigil.ensure_partitions('2031-03-30 12:00+00');
@@ -90,6 +90,8 @@ from (
         'doorbell cannot be ''maybe''', 'It is of kind boolean: NOTIFY mailers of new mails; off = they find them when they poll.'),
     ('0 days', $$update pgvigil.setting set value = '0' where setting = 'partition_days_ahead'$$, 'setting_value_is_positive',
         'partition_days_ahead cannot be ''0''', 'It must be more than 0.'),
+    ('reminders without a pause', $$insert into pgvigil.threshold (metric, warning, remind_every) values ('disk_usage', 90, '0')$$, 'threshold_remind_every_is_sensible',
+        'remind_every is 00:00:00', 'More than 0, such as ''4 hours''; null for no reminders.'),
     ('a percentage that cannot be', $$insert into pgvigil.threshold (metric, warning) values ('disk_usage', 900)$$, 'threshold_percent_can_be_reached',
         'disk_usage never exceeds 100 %, so 900 would never fire', 'Set a limit of 100 or less, or null for none.'),
     ('a million days', $$update pgvigil.setting set value = '1000000' where setting = 'partition_days_ahead'$$, 'setting_value_is_sensible',

@@ -129,7 +129,6 @@ select is(
 select is(pg_temp.remind(7200), null, 'no reminder of what somebody is on');
 select is(pg_temp.cpu(7210, 95), 'firing critical, escalated', 'that it gets worse is mailed all the same');
 select is(pg_temp.cpu(7220, 1), 'none, resolved', 'and its end');
-select todo('it comes back acknowledged, so nobody is reminded of it ever again', 1);
 select is(pg_temp.cpu(7230, 95) || coalesce(', ' || pg_temp.remind(20000), ''), 'firing critical, flapping, reminder', 'that ends with the alert');
 
 -- Flapping: one mail, then counted, resolved after calm.
@@ -159,7 +158,6 @@ select is(pg_temp.remind(1840), null, 'flapping that became a plain alert is no 
 select is(pg_temp.cpu(1850, 1), 'none, resolved', 'and its end is mailed at once');
 select pg_temp.next_subject('cpu_usage', 80, 90, '1 hour');
 select pg_temp.cpu(s.i, case when s.i % 20 = 0 then 85 else 1 end) from generate_series(0, 40, 10) as s (i);
-select todo('close_alert() clears next_remind_at, and a fired that is only counted does not set it again', 1);
 select is(pg_temp.remind(7200), 'reminder', 'who stays on after flapping is reminded of');
 
 -- Time windows.
@@ -272,11 +270,9 @@ select is(pg_temp.remind(100), 'escalated', 'that is mailed when the silence end
 select pg_temp.next_subject('cpu_usage', 80, 90), pg_temp.silence(5, 15);
 select pg_temp.cpu(0, 85), pg_temp.cpu(10, 1);
 select is(pg_temp.cpu(20, 85), 'firing warning, flapping', 'it is back just after the silence, before any tick');
-select todo('deliver() leaves what was withheld before, and tick() mails "resolved" of what fires', 1);
 select is(pg_temp.remind(21), null, 'what was withheld before is out of date');
 select pg_temp.next_subject('cpu_usage', 80, 90), pg_temp.silence(15, 50);
 select pg_temp.cpu(s.i, case when s.i % 20 = 0 then 85 else 1 end) from generate_series(0, 30, 10) as s (i);
-select todo('a withheld "flapping" is mailed although the alert is over', 1);
 select is(pg_temp.remind(50), null, 'flapping in silence that is over when the silence ends is no mail');
 
 -- Who is mailed by the hour.
@@ -323,7 +319,6 @@ update pgvigil.host set expected = host_name = 'web2';
 select is(pg_temp.then('watch_silence', 60), 'fired', 'a host that never reported is silent since it was made');
 update pgvigil.host set expected = false;
 select pg_temp.then('watch_silence', 70);
-select todo('nobody judges it any more: it fires and reminds for ever', 1);
 select is(pg_temp.state('host_silence', 'web2'), 'none', 'the silence of a host that is not expected ends');
 select pg_temp.next_subject('host_silence', null, 60);
 select is(pg_temp.then('watch_silence', 600), null, 'and does not begin');
@@ -511,7 +506,9 @@ update pgvigil.metric set is_enabled = true;
 select is(pg_temp.then('handle_rule_errors', 32), 'resolved', 'until it is mended too');
 
 -- Rules that raise an error: so long an interval ends after the end of time.
+alter table pgvigil.threshold disable trigger _100_validate; -- which refuses it
 select pg_temp.next_subject('cpu_usage', 80, 90, '300000 years');
+alter table pgvigil.threshold enable trigger _100_validate;
 insert into pgvigil.threshold (metric, warning, remind_every) values ('rule_error', 1, null), ('load_1m', 4, null);
 select is(pg_temp.cpu(0, 85), 'none', 'a rule that raises an error judges nothing');
 select is((select count(*) from pgvigil.cpu_log as l where l.created_at = pg_temp.at(0)), 1::bigint, 'and costs no sample');
@@ -760,7 +757,6 @@ select is(pg_temp.sync('[]'), '0 0 1', 'an empty inventory has no rules');
 select is(pg_temp.rules(), 'cpu_usage 60 armed sql', 'what people made stays');
 insert into pgvigil.threshold (metric, host_name, warning, managed_by) values ('load_1m', 'web1', 4, 'ansible');
 update pgvigil.host set host_name = 'web9' where host_name = 'web1';
-select todo('the cascade of the foreign key counts as an edit by people', 1);
 select is(pg_temp.rules(), 'cpu_usage 60 armed sql, load_1m web9 4 armed ansible', 'a host that is renamed takes its rules along, whose they are');
 
 select * from finish();
