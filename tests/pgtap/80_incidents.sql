@@ -332,7 +332,6 @@ select is(pg_temp.then('watch_silence', 620), 'cancelled', 'switched off, it is 
 select pg_temp.next_subject('host_silence', null, 60);
 select pg_temp.memory(s.i * 10, s.i * 10) from generate_series(0, 100) as s (i);
 select pg_temp.memory(s.i * 10 - 600.5, s.i * 10) from generate_series(101, 110) as s (i);
-select todo('the newest by created_at is an old one after the clock was set back', 1);
 select is(pg_temp.then('watch_silence', 1101), null, 'a host whose clock was set back by ten minutes is not silent');
 
 -- Many at once.
@@ -522,7 +521,9 @@ select is((select count(*) from pgvigil.rule_error as e where e.handled_at is nu
 update pgvigil.threshold set mode = 'armed', remind_every = '1 hour' where metric = 'cpu_usage';
 select is(pg_temp.then('handle_rule_errors', 20), 'resolved', 'mended and armed, its alert ends');
 select is(pg_temp.cpu(20, 85), 'firing warning, fired', 'and it judges');
+alter table pgvigil.threshold disable trigger _100_validate;
 update pgvigil.threshold set remind_every = '300000 years' where metric = 'cpu_usage';
+alter table pgvigil.threshold enable trigger _100_validate;
 select pg_temp.cpu(30, 95), pg_temp.then('handle_rule_errors', 31);
 select is(pg_temp.state('rule_error'), 'firing warning', 'it breaks again');
 delete from pgvigil.threshold where metric = 'cpu_usage';
