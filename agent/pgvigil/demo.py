@@ -44,7 +44,7 @@ create role operator login in role pgvigil_operator;
 insert into pgvigil.recipient (address) values ('ops@example.org');
 update pgvigil.threshold set hold = '0';
 update pgvigil.threshold set mode = 'off' where metric = 'cpu_usage'; -- until it is known what this machine does
-update pgvigil.setting set value = '1 second' where setting = 'flap_window'; -- or the rounds were one incident
+update pgvigil.setting set value = '1 millisecond' where setting = 'flap_window'; -- or the rounds were one incident
 """
 
 # When the sample was committed, not when it was inserted: track_commit_timestamp is on in the demo.
