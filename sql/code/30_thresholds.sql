@@ -84,8 +84,8 @@ comment on function pgvigil.rank_thresholds(integer, text, text) is 'The rules t
 create or replace view pgvigil.effective_threshold as
 select
     h.host_name,
-    m.metric,
-    r.resource,
+    s.metric,
+    s.resource,
     w.threshold_id,
     w.scope,
     w.mode,
@@ -93,18 +93,31 @@ select
     (w.alert_limit).critical,
     (w.alert_limit).clear_band,
     (w.alert_limit).hold,
-    m.direction,
-    m.unit,
+    s.direction,
+    s.unit,
     h.host_id
 from pgvigil.host as h
-inner join pgvigil.resource as r on r.host_id = h.host_id and not r.is_deleted
-inner join pgvigil.metric as m on m.log_table = r.log_table
-cross join pgvigil.rank_thresholds(h.host_id, m.metric, r.resource) as w
-where w.rank = 1 and m.is_enabled and not h.is_deleted;
+cross join
+    lateral (
+        select m.metric, r.resource, m.direction, m.unit
+        from pgvigil.resource as r
+        inner join pgvigil.metric as m
+            on
+                m.log_table = r.log_table
+                or m.metric = 'disk_full_in' and r.log_table = 'disk_log'
+                or m.metric = 'resource_vanished' and r.log_table in ('disk_log', 'network_log')
+        where r.host_id = h.host_id and not r.is_deleted and m.is_enabled
+        union all
+        select m.metric, case m.metric when 'clock_skew' then 'clock' else 'host' end, m.direction, m.unit
+        from pgvigil.metric as m
+        where m.metric in ('clock_skew', 'host_silence') and m.is_enabled
+    ) as s
+cross join pgvigil.rank_thresholds(h.host_id, s.metric, s.resource) as w
+where w.rank = 1 and not h.is_deleted;
 comment on view pgvigil.effective_threshold is 'Which rule judges what: for every host, metric and resource the row of pgvigil.threshold that won, with its limits.';
 comment on column pgvigil.effective_threshold.host_name is 'The host.';
 comment on column pgvigil.effective_threshold.metric is 'What is judged.';
-comment on column pgvigil.effective_threshold.resource is 'On which CPU, memory, disk or interface.';
+comment on column pgvigil.effective_threshold.resource is 'On which CPU, memory, disk or interface; host or clock of what concerns the host as a whole.';
 comment on column pgvigil.effective_threshold.threshold_id is 'The rule that won.';
 comment on column pgvigil.effective_threshold.scope is 'Why it won: its scope, and who keeps it.';
 comment on column pgvigil.effective_threshold.mode is 'armed, shadow or off.';
@@ -162,7 +175,7 @@ begin
         group by h.host_id, p.log_table, p.position
     ) as l
     group by l.host_id, l.log_table
-    on conflict (host_id, log_table) do update
+    on conflict (host_id, log_table, has_open_alert) do update
         set above = excluded.above, below = excluded.below
         where (g.above, g.below) is distinct from (excluded.above, excluded.below);
 end

@@ -49,13 +49,14 @@ begin
         select
             format(
                 'select exists (select from pgvigil.%I where host_id = $1 and %I = $2'
-                ' and created_at > $3 and updated_at <> $4'
+                ' and created_at > $3 and updated_at <> $4 and %I is not null'
                 -- A clock that ran ahead and was set right must not make all samples late until it is caught up with.
                 ' and (pgvigil.is_future($3, $4) or not pgvigil.is_future(created_at, updated_at)))',
-                t.log_table, t.resource_column
+                t.log_table, t.resource_column, m.column_name
             )
         from pgvigil.log_table as t
-        where t.log_table = p_log_table
+        inner join pgvigil.metric as m on m.log_table = t.log_table
+        where t.log_table = p_log_table and m.metric = p_reading.metric
     )
     into v_found
     using p_reading.host_id, p_reading.resource, p_reading.at, p_reading.stored_at;
@@ -133,17 +134,26 @@ comment on function pgvigil.close_alert(pgvigil.alert, pgvigil.reading, text) is
 
 create or replace function pgvigil.cancel_alert(p_alert pgvigil.alert)
 returns void
-language sql
+language plpgsql
 set search_path = ''
 as $$
-    select pgvigil.close_alert(
-        p_alert,
-        (
-            p_alert.host_id, p_alert.metric, p_alert.resource, statement_timestamp(), statement_timestamp(),
-            p_alert.value, null
-        )::pgvigil.reading,
-        'cancelled'
-    )
+begin
+    -- A sample under way may be about to end it: whoever comes second finds it ended.
+    perform pgvigil.lock_host(p_alert.host_id);
+    select a.* into p_alert
+    from pgvigil.alert as a
+    where a.host_id = p_alert.host_id and a.alert_id = p_alert.alert_id and a.resolved_at is null;
+    if found then
+        perform pgvigil.close_alert(
+            p_alert,
+            (
+                p_alert.host_id, p_alert.metric, p_alert.resource, statement_timestamp(), statement_timestamp(),
+                p_alert.value, null
+            )::pgvigil.reading,
+            'cancelled'
+        );
+    end if;
+end
 $$;
 comment on function pgvigil.cancel_alert(pgvigil.alert) is 'Ends an alert that no sample will end: what it is about is not watched any more.';
 
@@ -170,6 +180,11 @@ begin
             and a.updated_at > p_reading.stored_at - pgvigil.setting('flap_window')::interval
         order by a.resolved_at desc
         limit 1;
+    end if;
+    if p_log_table is not null and (v_old.alert_id is not null or p_alert.alert_id is null) then
+        insert into pgvigil.gate (host_id, log_table, above, below, has_open_alert)
+        values (p_reading.host_id, p_log_table, '{}', '{}', true)
+        on conflict do nothing;
     end if;
     if v_old.alert_id is not null then
         -- It is back before it was really over: the same incident goes on.
@@ -393,7 +408,8 @@ begin
                 ) over (partition by r.host_id, r.metric, r.resource) as is_concerned
             from unnest(p_readings) as r
             inner join pgvigil.metric as m on m.metric = r.metric
-            inner join pgvigil.gate as g on g.host_id = r.host_id and g.log_table = m.log_table
+            inner join pgvigil.gate as g
+                on g.host_id = r.host_id and g.log_table = m.log_table and not g.has_open_alert
         ) as c
         where c.is_concerned
         order by (c.reading).at, (c.reading).host_id, (c.reading).metric, (c.reading).resource

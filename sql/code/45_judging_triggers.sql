@@ -23,14 +23,14 @@ begin
                         else format('n.%I >= g.above[%s]', m.column_name, m.position)
                     end,
                     ' or ' order by m.position
-                ),
+                ) filter (where m.metric is not null),
                 'false'
             ) as passes,
             -- by way of text, which is exact, or a real 90.1 would be 90.0999984741211 and short of its limit
             coalesce(
                 string_agg(
                     format('(%L, n.%I::text::float8)', m.metric, m.column_name), ', ' order by m.position
-                ),
+                ) filter (where m.metric is not null),
                 '(null::text, null::float8)'
             ) as readings
         from pgvigil.log_table as t
@@ -51,10 +51,7 @@ begin
     if exists (
         select from %8$s as n
         inner join pgvigil.gate as g on g.host_id = n.host_id and g.log_table = %2$L
-        where %4$s or exists (
-            select from pgvigil.alert as a
-            where a.host_id = n.host_id and a.log_table = %2$L and a.resolved_at is null
-        )
+        where g.has_open_alert or %4$s
     ) then
         perform pgvigil.judge(%2$L, array(
             select (n.host_id, m.metric, n.%3$I, n.created_at, n.updated_at, m.value, null)::pgvigil.reading
@@ -113,10 +110,14 @@ as $$
 begin
     perform pgvigil.rebuild_judging();
     -- What is not judged any more cannot end by itself.
-    perform pgvigil.cancel_alert(a)
-    from pgvigil.alert as a
-    inner join pgvigil.metric as m on m.metric = a.metric
-    where a.resolved_at is null and not m.is_enabled;
+    perform pgvigil.cancel_alert(o)
+    from (
+        select a.*
+        from pgvigil.alert as a
+        inner join pgvigil.metric as m on m.metric = a.metric
+        where a.resolved_at is null and not m.is_enabled
+        order by a.host_id
+    ) as o;
     return null;
 end
 $$;

@@ -184,7 +184,8 @@ set search_path = ''
 as $$
 declare
     v_error pgvigil.rule_error;
-    v_metric text;
+    v_metrics text [];
+    v_subject text;
 begin
     for v_error in
         update pgvigil.rule_error as e set handled_at = p_as_of where e.handled_at is null returning e.*
@@ -193,8 +194,9 @@ begin
             -- it stays whose it is
             perform set_config('pgvigil.managed_by', 'tick', true);
             update pgvigil.threshold as t set mode = 'off' where t.threshold_id = v_error.threshold_id;
+            perform set_config('pgvigil.managed_by', '', true);
         end if;
-        for v_metric in
+        with switched_off as (
             update pgvigil.metric as m
             set is_enabled = false
             where
@@ -208,23 +210,25 @@ begin
                     and not exists (
                         select from pg_catalog.pg_attribute as c
                         where
-                            c.attrelid = format('pgvigil.%I', m.log_table)::regclass
+                            c.attrelid = to_regclass('pgvigil.' || v_error.log_table)
                             and c.attname = m.column_name
                             and not c.attisdropped
                     )
                 )
             returning m.metric
+        )
+
+        select array_agg('metric ' || s.metric order by s.metric) into v_metrics from switched_off as s;
+        foreach v_subject in array coalesce(
+            v_metrics,
+            array[coalesce('rule ' || v_error.threshold_id, 'metric ' || v_error.metric, v_error.log_table)]
+        )
         loop
-            v_error.metric := v_metric;
+            perform pgvigil.judge_derived(
+                coalesce(v_error.host_id, (select min(h.host_id) from pgvigil.host as h)),
+                'rule_error', v_subject, 1, p_as_of, v_error.message
+            );
         end loop;
-        perform pgvigil.judge_derived(
-            coalesce(v_error.host_id, (select min(h.host_id) from pgvigil.host as h)),
-            'rule_error',
-            coalesce('rule ' || v_error.threshold_id, 'metric ' || v_error.metric, v_error.log_table),
-            1,
-            p_as_of,
-            v_error.message
-        );
     end loop;
 
     -- Armed again: the alert about it is over.
@@ -339,6 +343,39 @@ $$;
 comment on function pgvigil.send_reminders(timestamptz) is 'Mails what still fires: reminders, and what was withheld by a silence or by flapping. Returns how many alerts that were.';
 
 
+create or replace function pgvigil.sweep_gate(p_as_of timestamptz)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_mark record;
+begin
+    for v_mark in
+        select g.host_id, g.log_table
+        from pgvigil.gate as g
+        where g.has_open_alert and not exists (
+            select from pgvigil.alert as a
+            where a.host_id = g.host_id and a.log_table = g.log_table
+                -- what ended just now often comes back
+                and (a.resolved_at is null or a.updated_at > p_as_of - interval '1 minute')
+        )
+        order by g.host_id
+    loop
+        -- Whoever holds the lock may be opening an alert; the next time is soon enough.
+        continue when not pg_try_advisory_xact_lock(hashtext('pgvigil.judge'), v_mark.host_id);
+        delete from pgvigil.gate as g
+        where g.host_id = v_mark.host_id and g.log_table = v_mark.log_table and g.has_open_alert
+            and not exists (
+                select from pgvigil.alert as a
+                where a.host_id = g.host_id and a.log_table = g.log_table and a.resolved_at is null
+            );
+    end loop;
+end
+$$;
+comment on function pgvigil.sweep_gate(timestamptz) is 'Removes the marks of open_alert() where no alert is open any more. Until then they only cost time.';
+
+
 create or replace function pgvigil.is_due(p_task text, p_every interval, p_as_of timestamptz)
 returns boolean
 language plpgsql
@@ -386,6 +423,7 @@ begin
         ('handle_rule_errors', interval '0'),
         ('watch_silence', '0'),
         ('send_reminders', '0'),
+        ('sweep_gate', '0'),
         ('watch_clocks', '1 minute'),
         ('watch_disks', pgvigil.setting('forecast_every')::interval),
         ('ensure_partitions', '1 hour'),

@@ -69,6 +69,8 @@ declare
     v_worst text := 'warning';
     v_reopened boolean := false;
     v_newest timestamptz := '-infinity';
+    v_newest_in_future timestamptz := '-infinity';
+    v_is_future boolean;
     v_is_late boolean;
 begin
     for v_sample in
@@ -91,13 +93,18 @@ begin
         value := v_sample.value;
         mail := null;
         v_was := v_state;
-        v_is_late := v_sample.at <= v_was.judged_at;
-        if not pgvigil.is_future(v_sample.at, v_sample.stored_at) then
-            -- A clock that ran ahead was set right: what came from the future says nothing of what is late.
-            if pgvigil.is_future(v_was.judged_at, v_sample.stored_at) then
-                v_is_late := v_sample.at < v_newest;
-                v_state.judged_at := case when v_is_late then v_sample.at end;
-            end if;
+        v_is_future := pgvigil.is_future(v_sample.at, v_sample.stored_at);
+        if v_was.state <> 'ok' and (v_is_future or not pgvigil.is_future(v_was.judged_at, v_sample.stored_at)) then
+            v_is_late := v_sample.at <= v_was.judged_at;
+        else
+            -- As has_newer_sample(): of a clock that ran ahead and was set right, what came from the future says nothing
+            -- of what is late now.
+            v_is_late := v_sample.at < greatest(v_newest, case when v_is_future then v_newest_in_future end);
+            v_state.judged_at := case when v_is_late then v_sample.at end;
+        end if;
+        if v_is_future then
+            v_newest_in_future := greatest(v_newest_in_future, v_sample.at);
+        else
             v_newest := greatest(v_newest, v_sample.at);
         end if;
         v_state := pgvigil.next_state(v_state, p_limit, v_sample.at, v_sample.value);
@@ -293,6 +300,7 @@ as $$
 declare
     v_metric pgvigil.metric;
     v_sign integer;
+    v_room double precision;
 begin
     select m.* into v_metric from pgvigil.metric as m where m.metric = p_metric;
     v_sign := case v_metric.direction when 'below' then -1 else 1 end;
@@ -310,18 +318,18 @@ begin
     end if;
 
     -- Halfway from what one in a hundred samples reaches to the end of the scale, or as far again as that is from usual.
-    warning := case
-        when v_metric.unit = 'percent' then p99 + (100 - p99) / 2
-        when v_metric.direction = 'below' then p99 - (median - p99) / 2
-        else p99 + (p99 - median) / 2
-    end;
-    critical := case
-        when v_metric.unit = 'percent' then p99 + (100 - p99) * 0.8
-        when v_metric.direction = 'below' then p99 - (median - p99)
-        else p99 + (p99 - median)
-    end;
+    if v_metric.unit = 'percent' then
+        v_room := 100 - p99;
+        warning := p99 + v_room / 2;
+        critical := p99 + v_room * 0.8;
+    else
+        -- what never moves gets a tenth of itself, or 1
+        v_room := coalesce(nullif(abs(p99 - median), 0), nullif(abs(p99) / 10, 0), 1);
+        warning := p99 + v_sign * v_room / 2;
+        critical := p99 + v_sign * v_room;
+    end if;
     warning := round(warning::numeric, 2);
-    critical := round(critical::numeric, 2);
+    critical := nullif(round(critical::numeric, 2), warning);
     hold := '2 minutes';
     select count(b.mail) into mails
     from pgvigil.backtest(

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from psycopg.rows import namedtuple_row
 from psycopg.types.json import Jsonb
@@ -85,7 +85,7 @@ def streams(draw):
     rule = draw(rules())
     sample = st.tuples(
         st.sampled_from((0, 0, 0, 1)),
-        st.sampled_from((0, 0, 0, 0, -BEAT, -BEAT - 5, -3600, 5, BEAT, 7200)),
+        st.sampled_from((0, 0, 0, 0, -BEAT, -BEAT - 5, -3600, 5, BEAT, 3600, 7200)),
         st.sampled_from(rule.edges()),
     )
     statement = st.tuples(
@@ -235,8 +235,13 @@ def worst_only(played):
     return mails
 
 
+RULE_AT_40 = Rule("cpu_usage", 40, 60, None, 0)
+FROM_TWO_FUTURES = [(BEAT, [(0, 7200, 1.0)], None), (BEAT, [(0, 0, 1.0), (0, 3600, 40)], None)]
+
+
 @settings(slow, max_examples=50)
 @given(stream=streams())
+@example(stream=(RULE_AT_40, FROM_TWO_FUTURES))
 def test_live_events_and_mails_are_those_of_the_backtest(database_of_examples, stream):
     """Hours go by between the statements, tick() comes before each."""
     run(database_of_examples, stream, has_own_clock=True)

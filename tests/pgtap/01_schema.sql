@@ -33,7 +33,7 @@ select functions_are(
         'next_state', 'note_event', 'open_alert', 'play', 'queue_mail', 'rank_thresholds', 'rebuild_judging',
         'recent_values', 'record_inventory', 'record_rule_error', 'refresh_gate', 'register_host', 'revert_threshold',
         'samples_of', 'seen_at', 'send_reminders', 'setting', 'silence_for', 'silence_until', 'silenced_by',
-        'suggest_threshold', 'sync_thresholds', 'tg_cpu_log__judge', 'tg_disk_log__judge', 'tg_host__refresh_gate',
+        'suggest_threshold', 'sweep_gate', 'sync_thresholds', 'tg_cpu_log__judge', 'tg_disk_log__judge', 'tg_host__refresh_gate',
         'tg_mail__ring', 'tg_memory_log__judge', 'tg_metric__rebuild_judging', 'tg_network_log__judge',
         'tg_recipient__validate', 'tg_setting__rebuild_judging', 'tg_setting__validate', 'tg_silence__validate', 'tg_threshold__history', 'tg_threshold__own',
         'tg_threshold__refresh_gate', 'tg_threshold__validate', 'tick', 'watch_clocks', 'watch_disks',

@@ -1,6 +1,6 @@
 -- Which rule wins, and the gate that is derived from the rules.
 begin;
-select plan(46);
+select plan(47);
 
 select pgvigil.register_host('web1', '10 seconds', '1.0', '{web,asia}');
 select pgvigil.record_inventory(
@@ -25,6 +25,17 @@ select is(pg_temp.winner('memory', 'memory_usage'), 90::float8, 'memory is judge
 select is(
     (select e.critical from pgvigil.effective_threshold as e where e.metric = 'memory_usage' and e.resource = 'swap'),
     98::float8, 'swap is judged by its own rule'
+);
+select is(
+    (
+        select string_agg(e.metric || ' of ' || e.resource, ', ' order by e.metric, e.resource)
+        from pgvigil.effective_threshold as e
+        inner join pgvigil.metric as m on m.metric = e.metric
+        where m.log_table is null
+    ),
+    'clock_skew of clock, disk_full_in of /, disk_full_in of /var/lib, host_silence of host,'
+    ' resource_vanished of /, resource_vanished of /var/lib, resource_vanished of eth0',
+    'derived metrics are listed with what they are about'
 );
 select is(
     (select e.scope from pgvigil.effective_threshold as e where e.resource = 'swap'),

@@ -1,6 +1,6 @@
 -- Samples go in, alerts and mails come out. Seconds count from 2031-03-30 12:00 UTC.
 begin;
-select plan(98);
+select plan(109);
 
 select pgvigil.ensure_partitions('2031-03-30 12:00+00');
 -- Here each breach is an incident of its own; those that come and go are the subject of another file.
@@ -307,6 +307,32 @@ select is(pg_temp.cpu(40, 10), 'ok, resolved', '.. who heard of it hears that it
 update pgvigil.threshold set mode = 'armed';
 update pgvigil.host set is_deleted = true where host_name = 'web1';
 select is(pg_temp.cpu(50, 95), 'ok', 'a retired host is not watched');
+
+-- The mark of an open alert in the gate.
+create function pg_temp.marks() returns text language sql as $$
+    select string_agg(g.log_table, ' ' order by g.log_table) from pgvigil.gate as g where g.has_open_alert
+$$;
+select pg_temp.next_subject();
+delete from pgvigil.gate as g where g.has_open_alert;
+update pgvigil.host set is_deleted = false where host_name = 'web1';
+insert into pgvigil.threshold (metric, warning, hold) values ('cpu_usage', 90, '15 seconds');
+select is(pg_temp.cpu(0, 95), 'pending warning', 'what is only pending ..');
+select is(pg_temp.marks(), 'cpu_log', '.. has its mark already');
+select pgvigil.sweep_gate(statement_timestamp() + interval '1 hour');
+select is(pg_temp.marks(), 'cpu_log', 'the mark stays as long as the alert is open');
+select is(pg_temp.cpu(10, 10), 'ok', 'it is over');
+insert into pgvigil.threshold (metric, warning) values ('memory_usage', 90);
+select is(pg_temp.memory(0, 'memory', 95, 0), 'firing warning, ok', 'another table has another mark');
+select pgvigil.sweep_gate(pg_temp.at(0));
+select is(pg_temp.marks(), 'memory_log', 'a mark without an alert is removed');
+select is(pg_temp.memory(10, 'memory', 10, 0), 'ok, ok', 'that one is over too');
+update pgvigil.alert set updated_at = pg_temp.at(10);
+select pgvigil.sweep_gate(pg_temp.at(60));
+select is(pg_temp.marks(), 'memory_log', 'what ended just now keeps its mark for a minute');
+select pgvigil.sweep_gate(pg_temp.at(71));
+select is(pg_temp.marks(), null, 'and then loses it');
+select is(pg_temp.memory(80, 'memory', 95, 0), 'firing warning, ok', 'the next one is found all the same');
+select is(pg_temp.marks(), 'memory_log', 'and marked anew');
 
 select is_empty($$select * from pgvigil.rule_error$$, 'no rule failed in all of this');
 

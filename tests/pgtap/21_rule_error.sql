@@ -1,6 +1,6 @@
 -- A rule that fails costs no sample, and stops no other rule.
 begin;
-select plan(20);
+select plan(22);
 
 set local client_min_messages to error;
 select pgvigil.ensure_partitions('2031-03-30 12:00+00');
@@ -62,16 +62,25 @@ select is((select count(*) from pgvigil.rule_error), 1::bigint, 'without another
 
 -- A whole table cannot be judged: its trigger reads a column that is gone.
 delete from pgvigil.rule_error;
-alter table pgvigil.memory_log drop column available_bytes;
+alter table pgvigil.memory_log drop column available_bytes, drop column memory_usage cascade;
 select lives_ok(
-    $$insert into pgvigil.memory_log (created_at, host_id, memory_name, memory_usage, used_bytes)
-    select '2031-03-30 12:00+00', h.host_id, 'memory', 95, 1 from pgvigil.host as h$$,
-    'a column that is gone is no error of the insert'
+    $$insert into pgvigil.memory_log (created_at, host_id, memory_name, used_bytes)
+    select '2031-03-30 12:00+00', h.host_id, 'memory', 1 from pgvigil.host as h$$,
+    'columns that are gone are no error of the insert'
 );
 select is((select count(*) from pgvigil.memory_log), 1::bigint, 'its sample is stored');
 select results_eq(
     $$select e.log_table, e.metric from pgvigil.rule_error as e$$, $$values ('memory_log', null::text)$$,
     'the error is noted, of the table as a whole'
+);
+select pgvigil.handle_rule_errors('2031-03-30 12:00:20+00');
+select is(
+    (select string_agg(a.resource, ', ' order by a.resource) from pgvigil.alert as a where a.metric = 'rule_error' and a.state = 'firing'),
+    'metric memory_available_bytes, metric memory_usage', 'each of the metrics that cannot be judged is named'
+);
+select is(
+    (select string_agg(m.metric, ' ' order by m.metric) from pgvigil.metric as m where not m.is_enabled),
+    'memory_available_bytes memory_usage', 'and switched off'
 );
 insert into pgvigil.disk_log (created_at, host_id, disk_name, disk_usage)
 select '2031-03-30 12:00+00', h.host_id, '/', 95 from pgvigil.host as h;

@@ -1,6 +1,6 @@
 -- What makes alerts bearable. Seconds count from Tuesday 2031-03-25 12:00 UTC, by the clocks of hosts and server alike.
 begin;
-select plan(273);
+select plan(275);
 
 select pgvigil.ensure_partitions('2031-03-25 12:00+00');
 select pgvigil.ensure_partitions('2031-03-22 12:00+00');
@@ -686,6 +686,20 @@ select pg_temp.at(s.i * 10), pg_temp.host(), '/', 1000 + s.i from generate_serie
 select results_eq(
     $$select s.median, s.p99, s.worst, s.warning, s.critical from pgvigil.suggest_threshold('web1', 'disk_read_bytes_per_second', '/', pg_temp.at(0), pg_temp.at(9999)) as s$$,
     $$values (1050::float8, 1099::float8, 1100::float8, 1123.5::float8, 1148::float8)$$, 'of what is bad when high: as far above again'
+);
+insert into pgvigil.network_log (
+    created_at, host_id, network_interface, errors_per_second, drops_per_second, received_bytes_per_second, sent_bytes_per_second
+)
+select pg_temp.at(s.i * 10), pg_temp.host(), 'eth9', 0, 0, 1, 1 from generate_series(0, 100) as s (i);
+select results_eq(
+    $$select s.p99, s.warning, s.critical from pgvigil.suggest_threshold('web1', 'errors_per_second', 'eth9', pg_temp.at(0), pg_temp.at(9999)) as s$$,
+    $$values (0::float8, 0.5::float8, 1::float8)$$, 'of what is always 0: limits that are none of its values'
+);
+insert into pgvigil.disk_log (created_at, host_id, disk_name, disk_usage)
+select pg_temp.at(s.i * 10), pg_temp.host(), '/full', 100 from generate_series(0, 100) as s (i);
+select results_eq(
+    $$select s.p99, s.warning, s.critical from pgvigil.suggest_threshold('web1', 'disk_usage', '/full', pg_temp.at(0), pg_temp.at(9999)) as s$$,
+    $$values (100::float8, 100::float8, null::float8)$$, 'where there is no room: one limit, that a row can have'
 );
 select is(
     pg_temp.refusal($$select * from pgvigil.suggest_threshold('web1', 'cpu_usage', 'cpu-total', '2031-03-24', '2031-03-25')$$) like 'there are no samples of cpu_usage of cpu-total on web1%',
