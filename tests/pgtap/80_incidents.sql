@@ -1,6 +1,6 @@
 -- What makes alerts bearable. Seconds count from Tuesday 2031-03-25 12:00 UTC, by the clocks of hosts and server alike.
 begin;
-select plan(275);
+select plan(277);
 
 select pgvigil.ensure_partitions('2031-03-25 12:00+00');
 select pgvigil.ensure_partitions('2031-03-22 12:00+00');
@@ -666,6 +666,17 @@ select is(
 select pg_temp.next_subject('cpu_usage', 80, 90);
 select pg_temp.cpu(10, 1), pg_temp.late(86400, 11, 85), pg_temp.late(5, 12, 1);
 select is(pg_temp.state(), 'firing warning', 'what is older than the newest sample of the present is late all the same');
+
+-- A newer sample without this value does not make one late.
+select pg_temp.next_subject('iowait_usage', 80);
+select pg_temp.cpu(20, 1);
+insert into pgvigil.cpu_log (created_at, updated_at, host_id, cpu_name, cpu_usage, iowait_usage)
+values (pg_temp.at(10), pg_temp.at(25), pg_temp.host(), 'cpu-total', 1, 85);
+select is(pg_temp.state('iowait_usage'), 'firing warning', 'the newest value of a metric is judged, whatever newer samples say of others');
+select is(
+    (select string_agg(b.event, ' ') from pgvigil.backtest('web1', 'iowait_usage', 'cpu-total', 80, null, '0', null, pg_temp.at(-1), pg_temp.at(99999)) as b),
+    'fired', 'the backtest says the same'
+);
 
 -- Suggestions: 1 .. 100, so that one in a hundred reaches 99.
 select pg_temp.next_subject();
