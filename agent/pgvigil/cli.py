@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import signal
 import socket
@@ -19,6 +18,8 @@ import typer
 
 from pgvigil import __version__
 from pgvigil.errors import ConfigError, PgvigilError
+from pgvigil.lean import become_agent
+from pgvigil.logs import log_to_stderr
 
 app = typer.Typer(
     help="Host monitoring that lives in your PostgreSQL: samples, threshold rules, alert mails.",
@@ -71,7 +72,7 @@ def agent(
     from pgvigil.collect import CollectOptions, Collector
     from pgvigil.collect import host_name as kernel_host_name
 
-    _log_to_stderr(log_level)
+    log_to_stderr(log_level)
     filters = {
         "mount_points_exclude": mount_points_exclude,
         "fs_types_exclude": fs_types_exclude,
@@ -84,10 +85,10 @@ def agent(
     if once:
         _print_sample(Collector(options), name)
         return
-    from pgvigil.sampling import run_agent
-
-    settings = config.AgentSettings(dsn=dsn, host_name=name, interval_seconds=interval_seconds)
-    run_agent(settings, Collector(options), _stop_on_signal())
+    settings = config.AgentSettings(
+        dsn=dsn, host_name=name, interval_seconds=interval_seconds, notify_socket=config.notify_socket()
+    )
+    become_agent(settings, options, log_level)
 
 
 def _print_sample(collector: Any, host_name: str) -> None:
@@ -133,7 +134,7 @@ def mailer(
     from pgvigil.mailing import run_mailer
     from pgvigil.smtp import SmtpSettings
 
-    _log_to_stderr(log_level)
+    log_to_stderr(log_level)
     if smtp_security not in {"none", "starttls", "tls"}:
         message = f"{smtp_security!r} is no way to secure SMTP"
         raise ConfigError(message, "Give --smtp-security none, starttls or tls")
@@ -220,13 +221,6 @@ def db_status(dsn: Dsn = "") -> None:
         typer.echo(f"{step.name}: {step.state}{' ' + step.applied_at if step.applied_at else ''}")
     if any(step.state != "applied" for step in steps):
         raise typer.Exit(4)
-
-
-def _log_to_stderr(level: str) -> None:
-    if level.lower() not in {"debug", "info", "warning", "error"}:
-        message = f"{level!r} is no log level"
-        raise ConfigError(message, "Give --log-level debug, info, warning or error")
-    logging.basicConfig(level=level.upper(), stream=sys.stderr, format="%(levelname)s %(message)s")
 
 
 def _stop_on_signal() -> threading.Event:

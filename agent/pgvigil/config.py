@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -22,6 +24,7 @@ class AgentSettings:
     host_name: str
     interval_seconds: float = 10.0
     buffer_samples: int = 8640  # a day at ten seconds, about 30 MB
+    notify_socket: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,3 +81,14 @@ def check_host_name(name: str) -> str:
         message = f"{name!r} cannot be the name of a host"
         raise ConfigError(message, "1 to 253 printable characters without blanks; see --host-name (PGVIGIL_HOST_NAME)")
     return name
+
+
+def notify_socket() -> str | None:
+    """Return the address at which systemd wants to hear of this service, if it does."""
+    return os.environ.get("NOTIFY_SOCKET")
+
+
+def stderr_is_the_journal() -> bool:
+    """Tell whether what is written to stderr goes straight into the journal; see systemd.exec(5)."""
+    status = os.fstat(sys.stderr.fileno())
+    return os.environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from pgvigil import __version__, database
 from pgvigil.errors import DatabaseUnavailableError, PgvigilError, SchemaError
+from pgvigil.systemd import Systemd
 
 if TYPE_CHECKING:
     from pgvigil.collect import Collector
@@ -183,6 +184,8 @@ def run_agent(settings: AgentSettings, collector: Collector, stop: threading.Eve
     log.info(
         "agent_started version=%s host=%s interval=%gs", __version__, settings.host_name, settings.interval_seconds
     )
+    systemd = Systemd(settings.notify_socket)
+    systemd.tell("READY=1")
     beat = _first_beat(settings)
     while not stop.wait(max(0.0, beat - time.monotonic())):
         sample = collector.sample(datetime.now(UTC))
@@ -192,11 +195,13 @@ def run_agent(settings: AgentSettings, collector: Collector, stop: threading.Eve
             inventory_at = time.monotonic()
         dropped = outgoing.dropped
         outgoing.put(sample)
+        systemd.tell("WATCHDOG=1", f"STATUS={len(outgoing)} samples wait for the database")
         if outgoing.dropped > dropped:
             log.warning("samples_dropped total=%d reason=buffer full", outgoing.dropped)
         # After a suspend the beats that were missed are gone: the grid stays, nothing is made up.
         behind = max(0.0, time.monotonic() - beat)
         beat += settings.interval_seconds * (behind // settings.interval_seconds + 1)
+    systemd.tell("STOPPING=1")
     writer.join(_FLUSH_SECONDS)
     if writer.failure is not None:
         raise writer.failure

@@ -11,10 +11,10 @@ PACKAGE = Path(__file__).parents[2] / "agent" / "pgvigil"
 
 FLOORS = (
     {"__init__", "errors", "model", "wording", "chart"},
-    {"config", "database", "embedded", "children", "message", "headers", "collect"},
-    {"compose", "smtp", "sink", "migrate", "fleet"},
+    {"config", "database", "embedded", "children", "message", "headers", "collect", "systemd"},
+    {"compose", "smtp", "sink", "migrate", "fleet", "logs"},
     {"sampling", "mailing", "top"},
-    {"demo"},
+    {"demo", "lean"},
     {"cli"},
     {"__main__"},
 )

@@ -1,0 +1,57 @@
+"""The agent's process: what `pgvigil agent` becomes once its options are read.
+
+The command line's modules cost 10 MB that would stay for as long as the agent runs, on every host. So the process
+executes itself anew, with the same pid, and takes the settings along in a file without a name: no argument, no
+variable and no disk ever sees the connection string.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import sys
+import threading
+from typing import TYPE_CHECKING, NoReturn
+
+from pgvigil.errors import PgvigilError
+
+if TYPE_CHECKING:
+    from pgvigil.collect import CollectOptions
+    from pgvigil.config import AgentSettings
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+def become_agent(settings: AgentSettings, options: CollectOptions, log_level: str) -> NoReturn:
+    """Replace this process by one that runs the agent and nothing else."""
+    settings_file = os.memfd_create("pgvigil-settings", 0)  # 0: it outlives execv()
+    os.write(settings_file, pickle.dumps((settings, options, log_level)))
+    os.lseek(settings_file, 0, os.SEEK_SET)
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # until there is somebody who handles them
+    # -P: what lies in the current directory is none of our modules
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "pgvigil.lean", str(settings_file)])  # noqa: S606
+
+
+def main() -> None:
+    """Run the agent with the settings of a file descriptor; an error of ours is one line and its own exit status."""
+    from pgvigil.collect import Collector
+    from pgvigil.logs import log_to_stderr
+    from pgvigil.sampling import run_agent
+
+    stop = threading.Event()
+    for number in _SIGNALS:
+        signal.signal(number, lambda *_: stop.set())
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+    with os.fdopen(int(sys.argv[1]), "rb") as file:
+        settings, options, log_level = pickle.load(file)  # noqa: S301 - we wrote it ourselves
+    log_to_stderr(log_level)
+    try:
+        run_agent(settings, Collector(options), stop)
+    except PgvigilError as error:
+        print(f"pgvigil: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(error.exit_status)
+
+
+if __name__ == "__main__":
+    main()
