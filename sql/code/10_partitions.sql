@@ -1,6 +1,7 @@
--- Daily partitions of the log tables: made days ahead, dropped when older than log_table.retention.
--- Called by the migration runner and by tick(). Locks: attaching takes SHARE UPDATE EXCLUSIVE on the parent, which
--- stops neither inserts nor reads; dropping takes ACCESS EXCLUSIVE and gives up rather than wait for it.
+-- Partitions: a day of samples, a week of five-minute rollups, 28 days of hourly ones. Made days ahead, dropped when
+-- older than what log_table says. Called by the migration runner and by tick(). Locks: attaching takes SHARE UPDATE
+-- EXCLUSIVE on the parent, which stops neither inserts nor reads; dropping takes ACCESS EXCLUSIVE and gives up rather
+-- than wait for it.
 
 create or replace function pgvigil.setting(p_setting text)
 returns text
@@ -22,6 +23,24 @@ $$;
 comment on function pgvigil.setting(text) is 'Value of a setting; raises an error if there is no such setting.';
 
 
+create or replace function pgvigil.partitioned_tables()
+returns table (table_name text, log_table text, days integer, retention interval)
+language sql
+stable
+set search_path = ''
+as $$
+    select k.table_name, t.log_table, k.days, k.retention
+    from pgvigil.log_table as t
+    cross join lateral (
+        values
+        (t.log_table, 1, t.retention),
+        (replace(t.log_table, '_log', '_rollup_5m'), 7, t.five_minute_retention),
+        (replace(t.log_table, '_log', '_rollup_1h'), 28, t.hourly_retention)
+    ) as k (table_name, days, retention)
+$$;
+comment on function pgvigil.partitioned_tables() is 'Each partitioned table, the days that a partition holds, and how long its rows are kept.';
+
+
 create or replace function pgvigil.ensure_partitions(p_as_of timestamptz)
 returns integer
 language plpgsql
@@ -33,23 +52,24 @@ set timezone = 'UTC'
 as $$
 declare
     v_today timestamp := date_trunc('day', p_as_of at time zone 'UTC');
-    v_day timestamp;
+    v_from timestamp;
     v_table text;
+    v_days integer;
     v_partition text;
     v_made integer := 0;
 begin
-    for v_table, v_day in
-        select t.log_table, d.day
-        from pgvigil.log_table as t
+    for v_table, v_days, v_from in
+        select t.table_name, t.days, d.day
+        from pgvigil.partitioned_tables() as t
         cross join generate_series(
             -- yesterday too: a spool that is replayed after midnight, a clock that is behind
-            v_today - interval '1 day',
+            date_bin(t.days * interval '1 day', v_today - interval '1 day', '2000-01-01'),
             v_today + pgvigil.setting('partition_days_ahead')::integer * interval '1 day',
-            interval '1 day'
+            t.days * interval '1 day'
         ) as d (day)
-        order by t.log_table, d.day
+        order by t.table_name, d.day
     loop
-        v_partition := format('%s_%s', v_table, to_char(v_day, 'YYYYMMDD'));
+        v_partition := format('%s_%s', v_table, to_char(v_from, 'YYYYMMDD'));
         continue when to_regclass(format('pgvigil_partition.%I', v_partition)) is not null;
         -- create and attach: "create .. partition of" would lock out every insert
         execute format(
@@ -58,7 +78,8 @@ begin
         );
         execute format(
             'alter table pgvigil.%I attach partition pgvigil_partition.%I for values from (%L) to (%L)',
-            v_table, v_partition, v_day at time zone 'UTC', (v_day + interval '1 day') at time zone 'UTC'
+            v_table, v_partition, v_from at time zone 'UTC',
+            (v_from + v_days * interval '1 day') at time zone 'UTC'
         );
         v_made := v_made + 1;
     end loop;
@@ -76,18 +97,16 @@ set search_path = ''
 set lock_timeout = '50ms'
 as $$
 declare
-    v_table text;
     v_partition text;
     v_dropped integer := 0;
 begin
-    for v_table, v_partition in
-        select t.log_table, c.relname
-        from pgvigil.log_table as t
-        inner join pg_catalog.pg_class as p on p.oid = format('pgvigil.%I', t.log_table)::regclass
-        inner join pg_catalog.pg_inherits as i on i.inhparent = p.oid
+    for v_partition in
+        select c.relname
+        from pgvigil.partitioned_tables() as t
+        inner join pg_catalog.pg_inherits as i on i.inhparent = format('pgvigil.%I', t.table_name)::regclass
         inner join pg_catalog.pg_class as c on c.oid = i.inhrelid
         where
-            to_date(right(c.relname, 8), 'YYYYMMDD') + 1
+            to_date(right(c.relname, 8), 'YYYYMMDD') + t.days
             <= ((p_as_of - t.retention) at time zone 'UTC')::date
         order by c.relname
     loop

@@ -427,6 +427,7 @@ begin
         ('watch_clocks', '1 minute'),
         ('watch_disks', pgvigil.setting('forecast_every')::interval),
         ('ensure_partitions', '1 hour'),
+        ('advance_rollups', '0'),
         ('drop_expired_partitions', '1 hour')
     loop
         continue when not pgvigil.is_due(v_task, v_every, p_as_of);

@@ -1,0 +1,196 @@
+-- Time series for graphs: dashboard.<module>_series(host_name, from, to, points) chooses between hourly rollups,
+-- five-minute rollups and samples by the width of a point, and joins them where one of them ends: what is not rolled up
+-- yet comes from the samples, what is older than the samples from the rollups.
+
+create or replace function pgvigil.series_step(p_from timestamptz, p_until timestamptz, p_points integer)
+returns interval
+language sql
+stable
+set search_path = ''
+as $$
+    select coalesce(
+        (
+            select min(s.step)
+            from unnest(array[
+                '1 second', '2 seconds', '5 seconds', '10 seconds', '20 seconds', '30 seconds', '1 minute', '2 minutes',
+                '5 minutes', '10 minutes', '15 minutes', '30 minutes', '1 hour', '2 hours', '3 hours', '6 hours',
+                '12 hours', '24 hours', '48 hours', '168 hours'
+            ]::interval []) as s (step)
+            -- one less: the first point begins before p_from
+            where s.step * (greatest(p_points, 2) - 1) >= p_until - p_from
+        ),
+        '672 hours'
+    )
+$$;
+comment on function pgvigil.series_step(timestamptz, timestamptz, integer) is 'Width of a point, such that a span has no more points than asked for.';
+
+
+create or replace function pgvigil.series_span(
+    p_host_id integer, p_log_table text, p_from timestamptz, p_until timestamptz, p_points integer,
+    out step interval, out hourly_until timestamptz, out five_minute_until timestamptz
+)
+returns record
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+    v_table pgvigil.log_table;
+    v_interval interval := (select h.sample_interval from pgvigil.host as h where h.host_id = p_host_id);
+    v_rolled_until timestamptz := (
+        select p.rolled_until from pgvigil.rollup_progress as p where p.host_id = p_host_id
+    );
+    -- Whole days, for whole days are dropped; one more, for the next may be dropped while we read.
+    v_today constant timestamptz := date_bin('1 day', statement_timestamp(), '2000-01-01 00:00+00') + interval '1 day';
+begin
+    step := pgvigil.series_step(p_from, p_until, p_points);
+    select * into v_table from pgvigil.log_table as t where t.log_table = p_log_table;
+    v_rolled_until := coalesce(v_rolled_until, '-infinity');
+    -- Older than the samples: five-minute rollups; older than those: hourly ones.
+    five_minute_until := least(v_today - v_table.retention, v_rolled_until);
+    hourly_until := v_today - v_table.five_minute_retention;
+    if step >= interval '5 minutes' then
+        five_minute_until := v_rolled_until;
+    end if;
+    if step >= interval '1 hour' then
+        hourly_until := date_bin('1 hour', v_rolled_until, '2000-01-01 00:00+00');
+    end if;
+    hourly_until := least(hourly_until, date_bin('1 hour', v_rolled_until, '2000-01-01 00:00+00'));
+    five_minute_until := greatest(five_minute_until, hourly_until);
+    if step <= v_interval then
+        step := null;
+    end if;
+end
+$$;
+comment on function pgvigil.series_span(integer, text, timestamptz, timestamptz, integer) is 'How a graph is read: width of a point (null: each sample is one), until when from hourly rollups, and from there until when from five-minute ones; the rest is samples.';
+
+
+do $do$
+declare
+    v_table record;
+begin
+    for v_table in
+        select
+            t.log_table,
+            t.resource_column,
+            replace(t.log_table, '_log', '') as module,
+            string_agg(
+                format('%I double precision, %I double precision', a.attname, a.attname || '_max'),
+                ', ' order by a.attnum
+            ) as results,
+            string_agg(
+                format(
+                    '(sum(p.%1$I * p.samples) / sum(p.samples) filter (where p.%1$I is not null))::float8,'
+                    ' max(p.%2$I)::float8',
+                    a.attname, a.attname || '_max'
+                ),
+                ', ' order by a.attnum
+            ) as aggregates,
+            string_agg(format('r.%I::float8, r.%I', a.attname, a.attname || '_max'), ', ' order by a.attnum) as rolled,
+            string_agg(format('s.%1$I::float8, s.%1$I as %2$I', a.attname, a.attname || '_max'), ', ' order by a.attnum) as sampled
+        from pgvigil.log_table as t
+        inner join pg_catalog.pg_attribute as a on a.attrelid = format('pgvigil.%I', t.log_table)::regclass
+        where a.attnum > 0 and not a.attisdropped and a.atttypid in ('real'::regtype, 'bigint'::regtype)
+        group by t.log_table, t.resource_column
+    loop
+        execute format(
+            $template$
+create function dashboard.%1$I(
+    p_host_name text, p_from timestamptz, p_to timestamptz, p_points integer default 1000
+)
+returns table ("time" timestamptz, resource text, %2$s)
+language plpgsql
+stable
+security definer
+rows 1000
+set search_path = ''
+set plan_cache_mode = force_custom_plan
+set jit = off
+as $series$
+#variable_conflict use_column
+declare
+    v_host_id constant integer := (select h.host_id from pgvigil.host as h where h.host_name = p_host_name);
+    v_span record;
+begin
+    v_span := pgvigil.series_span(v_host_id, %8$L, p_from, p_to, p_points);
+    return query
+    select coalesce(date_bin(v_span.step, p.at, '2000-01-01 00:00+00'), p.at), p.resource, %3$s
+    from (
+        select s.created_at as at, s.%7$I as resource, 1 as samples, %5$s
+        from pgvigil.%8$I as s
+        where
+            s.host_id = v_host_id
+            and s.created_at >= greatest(p_from, v_span.five_minute_until)
+            and s.created_at < p_to
+            and not s.is_deleted
+        union all
+        select r.bucket_at, r.resource, r.samples, %4$s
+        from pgvigil.%6$I as r
+        where
+            r.host_id = v_host_id
+            and r.bucket_at > p_from - interval '5 minutes'
+            and r.bucket_at >= v_span.hourly_until
+            and r.bucket_at < least(p_to, v_span.five_minute_until)
+        union all
+        select r.bucket_at, r.resource, r.samples, %4$s
+        from pgvigil.%9$I as r
+        where
+            r.host_id = v_host_id
+            and r.bucket_at > p_from - interval '1 hour'
+            and r.bucket_at < least(p_to, v_span.hourly_until)
+    ) as p
+    group by 1, 2
+    order by 1, 2;
+end
+$series$
+            $template$,
+            v_table.module || '_series', v_table.results, v_table.aggregates, v_table.rolled, v_table.sampled,
+            v_table.module || '_rollup_5m', v_table.resource_column, v_table.log_table, v_table.module || '_rollup_1h'
+        );
+        execute format(
+            'comment on function dashboard.%I(text, timestamptz, timestamptz, integer) is %L',
+            v_table.module || '_series',
+            format(
+                'Graph of the %s of a host: of each resource at most p_points points, of each column the average, and'
+                ' the maximum as .._max.',
+                v_table.module
+            )
+        );
+    end loop;
+end
+$do$;
+
+
+create function dashboard.fleet_series(
+    p_metric text, p_from timestamptz, p_to timestamptz, p_points integer default 1000
+)
+returns table ("time" timestamptz, value double precision, value_max double precision)
+language plpgsql
+stable
+security definer
+rows 1000
+set search_path = ''
+set jit = off
+as $$
+#variable_conflict use_column
+declare
+    v_step constant interval := greatest(pgvigil.series_step(p_from, p_to, p_points), interval '5 minutes');
+    v_metric pgvigil.metric;
+begin
+    select * into v_metric from pgvigil.metric as m where m.metric = p_metric and m.log_table is not null;
+    if not found then
+        return;
+    end if;
+    return query execute format(
+        'select date_bin($1, r.bucket_at, ''2000-01-01 00:00+00''), avg(r.%1$I)::float8, max(r.%2$I)::float8'
+        ' from pgvigil.%3$I as r where r.bucket_at >= $2 - $1 and r.bucket_at < $3'
+        ' and (r.resource in (''cpu-total'', ''memory'') or %4$L not in (''cpu_log'', ''memory_log''))'
+        ' group by 1 order by 1',
+        v_metric.column_name, v_metric.column_name || '_max',
+        replace(v_metric.log_table, '_log', case when v_step < interval '1 hour' then '_rollup_5m' else '_rollup_1h' end),
+        v_metric.log_table
+    )
+    using v_step, p_from, p_to;
+end
+$$;
+comment on function dashboard.fleet_series(text, timestamptz, timestamptz, integer) is 'Graph of a metric of the whole fleet: average and maximum over all hosts; of CPU and memory the totals only.';

@@ -1,0 +1,118 @@
+-- History: five-minute and hourly rollups of each log table, and how long each kind of row is kept.
+
+alter table pgvigil.log_table
+add column five_minute_retention interval not null default '90 days',
+add column hourly_retention interval not null default '2 years',
+add constraint log_table_five_minute_retention_is_a_week_at_least check (five_minute_retention >= interval '7 days'),
+add constraint log_table_hourly_retention_is_a_month_at_least check (hourly_retention >= interval '28 days');
+comment on column pgvigil.log_table.five_minute_retention is 'Age at which whole weeks of five-minute rollups are dropped.';
+comment on column pgvigil.log_table.hourly_retention is 'Age at which whole months (28 days) of hourly rollups are dropped.';
+
+
+-- One table per log table and width. All numeric columns: the average under the column's name, the maximum as .._max.
+do $$
+declare
+    v_table record;
+    v_rollup record;
+begin
+    for v_table in
+        select
+            t.log_table,
+            replace(t.log_table, '_log', '') as module,
+            string_agg(
+                format(
+                    '%I %s, %I %s', a.attname, case a.atttypid when 'real'::regtype then 'real' else 'double precision' end,
+                    a.attname || '_max', format_type(a.atttypid, null)
+                ),
+                ', ' order by a.atttypid, a.attnum
+            ) as columns,
+            array_agg(a.attname order by a.attnum) as names
+        from pgvigil.log_table as t
+        inner join pg_catalog.pg_attribute as a on a.attrelid = format('pgvigil.%I', t.log_table)::regclass
+        where a.attnum > 0 and not a.attisdropped and a.atttypid in ('real'::regtype, 'bigint'::regtype)
+        group by t.log_table
+    loop
+        for v_rollup in
+            select
+                format('%s_rollup_%s', v_table.module, w.suffix) as name,
+                w.words
+            from (values ('5m', 'five minutes'), ('1h', 'one hour')) as w (suffix, words)
+        loop
+            execute format(
+                'create table pgvigil.%1$I ('
+                ' bucket_at timestamptz not null, host_id integer not null, samples integer not null, %2$s,'
+                ' resource text not null,'
+                ' constraint %3$I primary key (host_id, bucket_at, resource),'
+                ' constraint %4$I check (samples > 0)'
+                ') partition by range (bucket_at)',
+                v_rollup.name, v_table.columns, v_rollup.name || '_pkey', v_rollup.name || '_has_samples'
+            );
+            execute format(
+                'comment on table pgvigil.%I is %L', v_rollup.name,
+                format('Derived: %s in buckets of %s, kept by roll_up().', v_table.log_table, v_rollup.words)
+            );
+            execute format('comment on column pgvigil.%I.bucket_at is ''Begin of the bucket.''', v_rollup.name);
+            execute format('comment on column pgvigil.%I.host_id is ''The host.''', v_rollup.name);
+            execute format('comment on column pgvigil.%I.samples is ''Samples in the bucket.''', v_rollup.name);
+            execute format(
+                'comment on column pgvigil.%I.resource is ''CPU, memory, disk or interface.''', v_rollup.name
+            );
+            for i in 1 .. cardinality(v_table.names)
+            loop
+                execute format(
+                    'comment on column pgvigil.%I.%I is ''Average of the bucket.''', v_rollup.name, v_table.names[i]
+                );
+                execute format(
+                    'comment on column pgvigil.%I.%I is ''Maximum of the bucket.''', v_rollup.name,
+                    v_table.names[i] || '_max'
+                );
+            end loop;
+        end loop;
+    end loop;
+end
+$$;
+
+
+create table pgvigil.rollup_progress (
+    host_id integer not null,
+    rolled_until timestamptz not null,
+    constraint rollup_progress_pkey primary key (host_id),
+    constraint rollup_progress_host_exists foreign key (host_id) references pgvigil.host on delete cascade
+);
+comment on table pgvigil.rollup_progress is 'How far the samples of each host are rolled up.';
+comment on column pgvigil.rollup_progress.host_id is 'The host.';
+comment on column pgvigil.rollup_progress.rolled_until is 'Buckets that end by then are complete; what is newer is read from the samples.';
+
+
+create table pgvigil.rollup_horizon (
+    is_only boolean not null default true,
+    at timestamptz not null,
+    next_at timestamptz not null,
+    next_xid xid8 not null,
+    constraint rollup_horizon_pkey primary key (is_only),
+    constraint rollup_horizon_is_one_row check (is_only)
+);
+comment on table pgvigil.rollup_horizon is 'Until when nothing can be committed any more that was not visible: rollups wait for the transactions that still write.';
+comment on column pgvigil.rollup_horizon.is_only is 'There is one row.';
+comment on column pgvigil.rollup_horizon.at is 'Every sample inserted before is committed or gone.';
+comment on column pgvigil.rollup_horizon.next_at is 'The next such moment, once the transactions that ran then have ended.';
+comment on column pgvigil.rollup_horizon.next_xid is 'The first transaction that had not begun then.';
+
+
+create table pgvigil.late_hour (
+    host_id integer not null,
+    hour_at timestamptz not null,
+    transaction_id xid8 not null,
+    marked_at timestamptz not null default statement_timestamp(),
+    constraint late_hour_pkey primary key (host_id, hour_at, transaction_id)
+);
+comment on table pgvigil.late_hour is 'Hours whose rollups are to be made again: a sample came late. One row per transaction, so that no agent waits for another session.';
+comment on column pgvigil.late_hour.host_id is 'The host.';
+comment on column pgvigil.late_hour.hour_at is 'Begin of the hour.';
+comment on column pgvigil.late_hour.transaction_id is 'The transaction that stored the samples.';
+comment on column pgvigil.late_hour.marked_at is 'When, by the server''s clock.';
+
+
+insert into pgvigil.setting (setting, value, kind, description)
+values
+('upkeep_budget', '200 milliseconds', 'interval', 'Longest time that one tick spends on rollups before it leaves the rest to the next.');
