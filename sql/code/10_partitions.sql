@@ -24,21 +24,22 @@ comment on function pgvigil.setting(text) is 'Value of a setting; raises an erro
 
 
 create or replace function pgvigil.partitioned_tables()
-returns table (table_name text, log_table text, days integer, retention interval)
+returns table (table_name text, days integer, retention interval, is_made_ahead boolean)
 language sql
 stable
 set search_path = ''
 as $$
-    select k.table_name, t.log_table, k.days, k.retention
+    select k.table_name, k.days, k.retention, k.is_made_ahead
     from pgvigil.log_table as t
     cross join lateral (
         values
-        (t.log_table, 1, t.retention),
-        (replace(t.log_table, '_log', '_rollup_5m'), 7, t.five_minute_retention),
-        (replace(t.log_table, '_log', '_rollup_1h'), 28, t.hourly_retention)
-    ) as k (table_name, days, retention)
+        (t.log_table, 1, t.retention, true),
+        (replace(t.log_table, '_log', '_packed'), 1, t.retention, false),
+        (replace(t.log_table, '_log', '_rollup_5m'), 7, t.five_minute_retention, true),
+        (replace(t.log_table, '_log', '_rollup_1h'), 28, t.hourly_retention, true)
+    ) as k (table_name, days, retention, is_made_ahead)
 $$;
-comment on function pgvigil.partitioned_tables() is 'Each partitioned table, the days that a partition holds, and how long its rows are kept.';
+comment on function pgvigil.partitioned_tables() is 'Each partitioned table, the days that a partition holds, how long its rows are kept, and whether partitions are made ahead.';
 
 
 create or replace function pgvigil.ensure_partitions(p_as_of timestamptz)
@@ -67,6 +68,7 @@ begin
             v_today + pgvigil.setting('partition_days_ahead')::integer * interval '1 day',
             t.days * interval '1 day'
         ) as d (day)
+        where t.is_made_ahead
         order by t.table_name, d.day
     loop
         v_partition := format('%s_%s', v_table, to_char(v_from, 'YYYYMMDD'));

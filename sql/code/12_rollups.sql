@@ -86,12 +86,9 @@ as $roll_up$
 begin
     insert into pgvigil.%2$I as r (bucket_at, host_id, resource, samples, %3$s)
     select date_bin(%4$L, s.created_at, '2000-01-01 00:00+00'), s.host_id, s.%5$I, count(*), %6$s
-    from pgvigil.%7$I as s
-    where
-        s.host_id = any(p_host_ids)
-        and s.created_at >= p_from
-        and s.created_at < p_until
-        and not s.is_deleted
+    from unnest(p_host_ids) as h (host_id)
+    cross join lateral pgvigil.%7$I(h.host_id, p_from, p_until) as s
+    where not s.is_deleted
     group by 1, 2, 3
     on conflict (host_id, bucket_at, resource) do update set samples = excluded.samples, %8$s
     where r is distinct from excluded;
@@ -99,7 +96,7 @@ end
 $roll_up$
                 $template$,
                 'make_' || v_rollup.name, v_rollup.name, v_table.columns, v_rollup.width, v_table.resource_column,
-                v_table.aggregates, v_table.log_table, v_table.assignments
+                v_table.aggregates, v_table.module || '_samples', v_table.assignments
             );
             execute format(
                 'comment on function pgvigil.%I(integer[], timestamptz, timestamptz) is %L',
@@ -187,6 +184,7 @@ begin
     loop
         -- Marks that come from now on belong to samples that may not be seen below, and stay.
         delete from pgvigil.late_hour as l where l.host_id = v_hour.host_id and l.hour_at = v_hour.hour_at;
+        perform pgvigil.pack_late(v_hour.host_id, v_hour.hour_at);
         if v_hour.hour_at < v_hour.rolled_until then
             perform pgvigil.roll_up(
                 array[v_hour.host_id], v_hour.hour_at,

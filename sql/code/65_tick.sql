@@ -428,7 +428,9 @@ begin
         ('watch_disks', pgvigil.setting('forecast_every')::interval),
         ('ensure_partitions', '1 hour'),
         ('advance_rollups', '0'),
-        ('drop_expired_partitions', '1 hour')
+        ('pack_history', '0'),
+        -- the last: what it locks stays locked until all of this is committed
+        ('drop_expired_partitions', '1 minute')
     loop
         continue when not pgvigil.is_due(v_task, v_every, p_as_of);
         begin

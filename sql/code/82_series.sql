@@ -117,12 +117,8 @@ begin
     select coalesce(date_bin(v_span.step, p.at, '2000-01-01 00:00+00'), p.at), p.resource, %3$s
     from (
         select s.created_at as at, s.%7$I as resource, 1 as samples, %5$s
-        from pgvigil.%8$I as s
-        where
-            s.host_id = v_host_id
-            and s.created_at >= greatest(p_from, v_span.five_minute_until)
-            and s.created_at < p_to
-            and not s.is_deleted
+        from pgvigil.%10$I(v_host_id, greatest(p_from, v_span.five_minute_until), p_to) as s
+        where not s.is_deleted
         union all
         select r.bucket_at, r.resource, r.samples, %4$s
         from pgvigil.%6$I as r
@@ -145,7 +141,8 @@ end
 $series$
             $template$,
             v_table.module || '_series', v_table.results, v_table.aggregates, v_table.rolled, v_table.sampled,
-            v_table.module || '_rollup_5m', v_table.resource_column, v_table.log_table, v_table.module || '_rollup_1h'
+            v_table.module || '_rollup_5m', v_table.resource_column, v_table.log_table, v_table.module || '_rollup_1h',
+            v_table.module || '_samples'
         );
         execute format(
             'comment on function dashboard.%I(text, timestamptz, timestamptz, integer) is %L',

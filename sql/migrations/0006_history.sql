@@ -3,17 +3,27 @@
 alter table pgvigil.log_table
 add column five_minute_retention interval not null default '90 days',
 add column hourly_retention interval not null default '2 years',
+add column pack_after interval default '1 day',
 add constraint log_table_five_minute_retention_is_a_week_at_least check (five_minute_retention >= interval '7 days'),
-add constraint log_table_hourly_retention_is_a_month_at_least check (hourly_retention >= interval '28 days');
+add constraint log_table_hourly_retention_is_a_month_at_least check (hourly_retention >= interval '28 days'),
+add constraint log_table_pack_after_is_a_day_at_least check (pack_after >= interval '1 day');
 comment on column pgvigil.log_table.five_minute_retention is 'Age at which whole weeks of five-minute rollups are dropped.';
 comment on column pgvigil.log_table.hourly_retention is 'Age at which whole months (28 days) of hourly rollups are dropped.';
+comment on column pgvigil.log_table.pack_after is 'Age at which whole days are packed; null = never.';
 
 
--- One table per log table and width. All numeric columns: the average under the column's name, the maximum as .._max.
+-- Rollups: one table per log table and width. Of each numeric column the average under its name, the maximum as .._max.
+-- Packed history: one table per log table, with an array of each column.
 do $$
 declare
     v_table record;
     v_rollup record;
+    v_packed text;
+    v_name text;
+    -- a server can be built without it
+    v_has_lz4 constant boolean := (
+        select 'lz4' = any(s.enumvals) from pg_catalog.pg_settings as s where s.name = 'default_toast_compression'
+    );
 begin
     for v_table in
         select
@@ -26,6 +36,7 @@ begin
                 ),
                 ', ' order by a.atttypid, a.attnum
             ) as columns,
+            string_agg(format('%I %s[] not null', a.attname, format_type(a.atttypid, null)), ', ' order by a.attnum) as arrays,
             array_agg(a.attname order by a.attnum) as names
         from pgvigil.log_table as t
         inner join pg_catalog.pg_attribute as a on a.attrelid = format('pgvigil.%I', t.log_table)::regclass
@@ -68,6 +79,50 @@ begin
                 );
             end loop;
         end loop;
+
+        v_packed := v_table.module || '_packed';
+        execute format(
+            'create table pgvigil.%1$I ('
+            ' hour_at timestamptz not null, host_id integer not null, is_deleted boolean not null, resource text not null,'
+            ' created_at integer[] not null, updated_at integer[] not null, %2$s,'
+            ' constraint %3$I primary key (host_id, hour_at, resource, is_deleted)'
+            ') partition by range (hour_at)',
+            v_packed, v_table.arrays, v_packed || '_pkey'
+        );
+        execute format(
+            'comment on table pgvigil.%I is %L', v_packed,
+            format('Older rows of %s, an hour of a resource in a row, made by pack_history(). Read them with %s().',
+                v_table.log_table, v_table.module || '_samples')
+        );
+        execute format('comment on column pgvigil.%I.hour_at is ''Begin of the hour.''', v_packed);
+        execute format('comment on column pgvigil.%I.host_id is ''The host.''', v_packed);
+        execute format('comment on column pgvigil.%I.is_deleted is ''Soft delete of all of these samples.''', v_packed);
+        execute format('comment on column pgvigil.%I.resource is ''CPU, memory, disk or interface.''', v_packed);
+        execute format(
+            'comment on column pgvigil.%I.created_at is ''When each sample was taken: microseconds from the middle of the hour.''',
+            v_packed
+        );
+        execute format(
+            'comment on column pgvigil.%I.updated_at is ''When each was stored: milliseconds after it was taken.''',
+            v_packed
+        );
+        foreach v_name in array v_table.names
+        loop
+            execute format(
+                'comment on column pgvigil.%I.%I is ''The values, in the order of created_at.''', v_packed, v_name
+            );
+        end loop;
+        if v_has_lz4 then
+            execute (
+                select
+                    format(
+                        'alter table pgvigil.%I %s', v_packed,
+                        string_agg(format('alter column %I set compression lz4', a.attname), ', ')
+                    )
+                from pg_catalog.pg_attribute as a
+                where a.attrelid = format('pgvigil.%I', v_packed)::regclass and a.attnum > 0 and a.attndims > 0
+            );
+        end if;
     end loop;
 end
 $$;
@@ -111,6 +166,21 @@ comment on column pgvigil.late_hour.host_id is 'The host.';
 comment on column pgvigil.late_hour.hour_at is 'Begin of the hour.';
 comment on column pgvigil.late_hour.transaction_id is 'The transaction that stored the samples.';
 comment on column pgvigil.late_hour.marked_at is 'When, by the server''s clock.';
+
+
+create table pgvigil.packed_day (
+    log_table text not null,
+    day date not null,
+    host_id integer not null default 0,
+    is_done boolean not null default false,
+    constraint packed_day_pkey primary key (log_table, day),
+    constraint packed_day_log_table_exists foreign key (log_table) references pgvigil.log_table
+);
+comment on table pgvigil.packed_day is 'The days that are packed, or are being packed.';
+comment on column pgvigil.packed_day.log_table is 'The log table.';
+comment on column pgvigil.packed_day.day is 'The day, of UTC.';
+comment on column pgvigil.packed_day.host_id is 'Hosts up to this one are packed.';
+comment on column pgvigil.packed_day.is_done is 'The packed rows are read, the partition of the log table is empty but for what came late.';
 
 
 insert into pgvigil.setting (setting, value, kind, description)
