@@ -57,7 +57,8 @@ def translated_errors() -> Iterator[None]:
     try:
         yield
     except psycopg.errors.InsufficientPrivilege as error:
-        raise DatabaseError(_text(error), "Grant the login its group role, e.g. pgvigil_agent") from error
+        hint = error.diag.message_hint or "Grant the login its group role, e.g. pgvigil_agent"
+        raise DatabaseError(_text(error), hint) from error
     except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedFunction, psycopg.errors.InvalidSchemaName) as error:
         raise SchemaError(_text(error), "Bring the schema up to date: pgvigil db migrate") from error
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:

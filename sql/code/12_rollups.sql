@@ -64,9 +64,9 @@ begin
             -- By the clock when the row is in, not by updated_at: the statement may have waited for a lock before.
             execute format(
                 'create trigger _700_mark_late after insert on pgvigil.%I for each row'
-                ' when (new.created_at < greatest(new.updated_at, clock_timestamp()) - pgvigil.late_after())'
+                ' when (new.created_at < greatest(new.updated_at, clock_timestamp()) - interval %L)'
                 ' execute function pgvigil.tg_log__mark_late()',
-                v_table.log_table
+                v_table.log_table, pgvigil.late_after()
             );
         end if;
         for v_rollup in

@@ -1,5 +1,96 @@
 -- What an agent calls besides inserting: it registers once per connection, and sends its inventory when that changed.
 
+create or replace function pgvigil.is_own_host(p_host_id integer)
+returns boolean
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+begin
+    -- session_user: who logged in, whatever role was set since. The owner of the schema may act for every host.
+    return exists (
+        select from pgvigil.host as h
+        where h.host_id = p_host_id and (h.login_role is null or h.login_role = session_user)
+    )
+    or pg_has_role(session_user, current_user, 'usage');
+end
+$$;
+comment on function pgvigil.is_own_host(integer) is 'Whether this login may write samples of a host: it is the host''s login, or the host has none yet.';
+
+
+create or replace view pgvigil.own_host with (security_barrier) as
+select h.host_id
+from pgvigil.host as h
+where h.login_role is null or h.login_role = session_user;
+comment on view pgvigil.own_host is 'The hosts as which this login may insert samples. All that an agent can read.';
+comment on column pgvigil.own_host.host_id is 'The host.';
+
+
+-- Row security: an agent inserts rows of its own host only. Who may read the log tables may read all of them.
+do $$
+declare
+    v_table text;
+begin
+    for v_table in
+        select t.log_table
+        from pgvigil.log_table as t
+        inner join pg_catalog.pg_class as c on c.oid = format('pgvigil.%I', t.log_table)::regclass
+        -- once: to do it again would wait for every insert under way
+        where not c.relrowsecurity
+    loop
+        execute format('alter table pgvigil.%I enable row level security', v_table);
+        execute format(
+            -- a view: a function would cost as much as storing the row does
+            'create policy own_host on pgvigil.%1$I for insert to public'
+            ' with check (exists (select from pgvigil.own_host as o where o.host_id = %1$I.host_id))',
+            v_table
+        );
+        execute format('create policy all_hosts on pgvigil.%I for select to public using (true)', v_table);
+    end loop;
+end
+$$;
+
+
+create or replace function pgvigil.claim_host(p_host_name text)
+returns name
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+    v_login name;
+    v_shared constant text := pgvigil.setting('shared_logins');
+    v_other text;
+begin
+    select h.login_role into v_login from pgvigil.host as h where h.host_name = p_host_name;
+    if pg_has_role(session_user, current_user, 'usage') then
+        return v_login;
+    end if;
+    if v_login is distinct from session_user and v_login is not null then
+        raise insufficient_privilege using
+            message = format('host %s belongs to the login %s, not to %s', p_host_name, v_login, session_user),
+            hint = format(
+                'If that is to change: update pgvigil.host set login_role = %L where host_name = %L;',
+                session_user, p_host_name
+            );
+    end if;
+    if v_login is null and v_shared <> '*' and not session_user = any(string_to_array(replace(v_shared, ' ', ''), ',')) then
+        select min(h.host_name) into v_other
+        from pgvigil.host as h
+        where h.login_role = session_user and not h.is_deleted;
+        if v_other is not null then
+            raise insufficient_privilege using
+                message = format('login %s belongs to host %s already, and may not be %s too', session_user, v_other, p_host_name),
+                hint = 'Give each host a login of its own, or name this one in the setting shared_logins';
+        end if;
+    end if;
+    return session_user;
+end
+$$;
+comment on function pgvigil.claim_host(text) is 'The login that a host belongs to from now on; refuses a host of another login, and a second host for a login that is not shared.';
+
+
 create or replace function pgvigil.register_host(
     p_host_name text, p_sample_interval interval, p_agent_version text, p_groups text[] default null
 )
@@ -10,11 +101,13 @@ set search_path = ''
 as $$
 declare
     v_host_id integer;
+    v_login constant name := pgvigil.claim_host(p_host_name);
 begin
     select h.host_id into v_host_id
     from pgvigil.host as h
     where
         h.host_name = p_host_name
+        and h.login_role is not distinct from v_login
         and h.sample_interval = p_sample_interval
         and h.agent_version = p_agent_version
         and h.groups = coalesce(p_groups, h.groups)
@@ -24,21 +117,27 @@ begin
         return v_host_id;
     end if;
 
-    insert into pgvigil.host as h (host_name, sample_interval, agent_version, groups, last_seen_at)
-    values (p_host_name, p_sample_interval, p_agent_version, coalesce(p_groups, '{}'), statement_timestamp())
+    insert into pgvigil.host as h (host_name, login_role, sample_interval, agent_version, groups, last_seen_at)
+    values (p_host_name, v_login, p_sample_interval, p_agent_version, coalesce(p_groups, '{}'), statement_timestamp())
     on conflict (host_name) do update
         set
+            login_role = excluded.login_role,
             sample_interval = excluded.sample_interval,
             agent_version = excluded.agent_version,
             groups = coalesce(p_groups, h.groups),
             is_deleted = false,
             last_seen_at = excluded.last_seen_at,
             updated_at = statement_timestamp()
+        -- another login may have been faster
+        where h.login_role is null or h.login_role = excluded.login_role
     returning h.host_id into v_host_id;
+    if v_host_id is null then
+        perform pgvigil.claim_host(p_host_name);
+    end if;
     return v_host_id;
 end
 $$;
-comment on function pgvigil.register_host(text, interval, text, text[]) is 'Makes the host known, or notes its new interval, version or groups; returns its host_id.';
+comment on function pgvigil.register_host(text, interval, text, text[]) is 'Makes the host known, or notes its new interval, version or groups; binds it to the login that calls; returns its host_id.';
 
 
 create or replace function pgvigil.record_inventory(p_host_id integer, p_inventory jsonb)
@@ -51,6 +150,9 @@ declare
     v_table record;
     v_resource record;
 begin
+    if not pgvigil.is_own_host(p_host_id) then
+        raise insufficient_privilege using message = format('host_id %s does not belong to the login %s', p_host_id, session_user);
+    end if;
     for v_table in
         select
             t.info_table,

@@ -11,7 +11,7 @@ from pgvigil_agent, pgvigil_mailer, pgvigil_operator, pgvigil_reader;
 grant usage on schema pgvigil to pgvigil_agent, pgvigil_mailer, pgvigil_operator;
 grant usage on schema dashboard to pgvigil_operator, pgvigil_reader;
 
--- The agent writes and never reads; updated_at and is_deleted are the server's.
+-- The agent writes and never reads, but which hosts are its own: row security asks that. updated_at and is_deleted are the server's.
 grant insert (
     created_at, host_id, cpu_name, cpu_usage, user_usage, system_usage, iowait_usage, steal_usage, load_1m
 ) on pgvigil.cpu_log to pgvigil_agent;
@@ -26,6 +26,7 @@ grant insert (
     created_at, host_id, network_interface, received_bytes_per_second, sent_bytes_per_second, errors_per_second,
     drops_per_second, link_usage
 ) on pgvigil.network_log to pgvigil_agent;
+grant select on pgvigil.own_host to pgvigil_agent;
 grant execute on function
 pgvigil.register_host(text, interval, text, text[]),
 pgvigil.record_inventory(integer, jsonb)
@@ -44,10 +45,10 @@ to pgvigil_mailer;
 grant select on all tables in schema pgvigil, dashboard to pgvigil_operator;
 grant insert, update, delete on pgvigil.threshold, pgvigil.recipient, pgvigil.silence to pgvigil_operator;
 grant update (value) on pgvigil.setting to pgvigil_operator;
-grant update (retention) on pgvigil.log_table to pgvigil_operator;
+grant update (retention, pack_after, five_minute_retention, hourly_retention) on pgvigil.log_table to pgvigil_operator;
 grant update (is_enabled) on pgvigil.metric to pgvigil_operator;
-grant update (expected, groups, labels, is_deleted) on pgvigil.host to pgvigil_operator;
-grant insert (host_name, groups, labels, expected, sample_interval) on pgvigil.host to pgvigil_operator;
+grant update (expected, groups, labels, is_deleted, login_role) on pgvigil.host to pgvigil_operator;
+grant insert (host_name, groups, labels, expected, sample_interval, login_role) on pgvigil.host to pgvigil_operator;
 grant execute on function
 pgvigil.acknowledge(text, text, text, text),
 pgvigil.backtest(

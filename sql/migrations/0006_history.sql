@@ -36,7 +36,7 @@ begin
                 ),
                 ', ' order by a.atttypid, a.attnum
             ) as columns,
-            string_agg(format('%I %s[] not null', a.attname, format_type(a.atttypid, null)), ', ' order by a.attnum) as arrays,
+            string_agg(format('%I %s[]', a.attname, format_type(a.atttypid, null)), ', ' order by a.attnum) as arrays,
             array_agg(a.attname order by a.attnum) as names
         from pgvigil.log_table as t
         inner join pg_catalog.pg_attribute as a on a.attrelid = format('pgvigil.%I', t.log_table)::regclass
@@ -186,3 +186,15 @@ comment on column pgvigil.packed_day.is_done is 'The packed rows are read, the p
 insert into pgvigil.setting (setting, value, kind, description)
 values
 ('upkeep_budget', '200 milliseconds', 'interval', 'Longest time that one tick spends on rollups before it leaves the rest to the next.');
+
+
+comment on column pgvigil.host.login_role is 'Database role whose rows count as this host, set when its agent registers; null = the first agent that registers makes it its own.';
+create index host_of_login on pgvigil.host (login_role);
+
+insert into pgvigil.setting (setting, value, kind, description)
+select
+    'shared_logins',
+    -- who has hosts already may have them all on one login: that goes on until somebody decides otherwise
+    case when exists (select from pgvigil.host) then '*' else '' end,
+    'text',
+    'Agent logins that may serve several hosts, with commas between; * = all. A login that is not named here is that of one host.';

@@ -35,9 +35,16 @@ select 'disk_usage', null, null, '/srv/' || n || '%', 90, '1 minute' from genera
 insert into pgvigil.recipient (address) values ('ops@example.org');
 vacuum analyze;
 """
-_WITHOUT, _CALM, _BREACH = "no triggers", "triggers, all calm", "triggers, 2 % of hosts in open alert"
+_WITHOUT, _STORAGE = "bare tables", "row security and marks of late samples, no rules"
+_CALM, _BREACH = "all of it, all calm", "all of it, 2 % of hosts in open alert"
+_NO_RULES = "".join(f"drop trigger _500_judge on pgvigil.{name}_log;" for name in _INSERTS)
 _PREPARE = {
-    _WITHOUT: "".join(f"drop trigger _500_judge on pgvigil.{name}_log;" for name in _INSERTS),
+    _WITHOUT: _NO_RULES
+    + "".join(
+        f"drop trigger _700_mark_late on pgvigil.{name}_log; alter table pgvigil.{name}_log disable row level security;"
+        for name in _INSERTS
+    ),
+    _STORAGE: _NO_RULES,
     _CALM: "",
     _BREACH: "insert into pgvigil.cpu_log (host_id, created_at, cpu_name, cpu_usage)"
     " select n, clock_timestamp(), 'cpu-total', 95 from generate_series(50, 2000, 50) as n;",
@@ -56,7 +63,7 @@ def run(context: Context) -> list[Figure]:
         context.say("warming up: the first WAL files have to be made, later ones are used again")
         _measure(postgres, script, _CALM, clients=8, seconds=2 if context.quick else 10)
         for number in range(1, context.rounds + 1):
-            for clients in (1, 8):
+            for clients in (1, 8, 16):
                 for variant in _PREPARE:
                     tps, cpu = _measure(postgres, script, variant, clients, seconds=2 if context.quick else 10)
                     results.setdefault((variant, clients), []).append((tps, cpu))

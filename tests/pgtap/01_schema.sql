@@ -12,13 +12,16 @@ $$;
 select tables_are(
     'pgvigil',
     array[
-        'alert', 'alert_event', 'cpu_info', 'cpu_log', 'disk_info', 'disk_log', 'gate', 'host', 'log_table', 'mail',
-        'memory_info', 'memory_log', 'metric', 'network_info', 'network_log', 'recipient', 'rule_error', 'schema_migration',
-        'setting', 'silence', 'threshold', 'threshold_history', 'upkeep'
+        'alert', 'alert_event', 'cpu_info', 'cpu_log', 'cpu_packed', 'cpu_rollup_1h', 'cpu_rollup_5m', 'disk_info',
+        'disk_log', 'disk_packed', 'disk_rollup_1h', 'disk_rollup_5m', 'gate', 'host', 'late_hour', 'log_table', 'mail',
+        'memory_info', 'memory_log', 'memory_packed', 'memory_rollup_1h', 'memory_rollup_5m', 'metric', 'network_info',
+        'network_log', 'network_packed', 'network_rollup_1h', 'network_rollup_5m', 'packed_day', 'recipient',
+        'rollup_horizon', 'rollup_progress', 'rule_error', 'schema_migration', 'setting', 'silence', 'threshold',
+        'threshold_history', 'upkeep'
     ],
     'pgvigil has these tables and no others'
 );
-select views_are('pgvigil', array['effective_threshold', 'resource', 'would_have_mailed'], 'pgvigil has these views and no others');
+select views_are('pgvigil', array['effective_threshold', 'own_host', 'resource', 'would_have_mailed'], 'pgvigil has these views and no others');
 select views_are(
     'dashboard', array['host_now', 'open_alert', 'recent_mail'], 'dashboard has these views and no others'
 );
@@ -26,7 +29,12 @@ select tables_are('dashboard', '{}'::name [], 'dashboard has no tables');
 select functions_are(
     'pgvigil',
     array[
-        'acknowledge', 'backtest', 'cancel_alert', 'claim_mail', 'close_alert', 'deliver', 'drop_expired_partitions',
+        'acknowledge', 'advance_horizon', 'advance_rollups', 'backtest', 'cancel_alert', 'claim_host', 'claim_mail',
+        'cpu_samples', 'disk_samples', 'finish_packing', 'is_own_host', 'late_after', 'make_cpu_rollup_1h',
+        'make_cpu_rollup_5m', 'make_disk_rollup_1h', 'make_disk_rollup_5m', 'make_memory_rollup_1h',
+        'make_memory_rollup_5m', 'make_network_rollup_1h', 'make_network_rollup_5m', 'memory_samples', 'network_samples',
+        'pack', 'pack_history', 'pack_host', 'pack_late', 'packed_partition', 'partitioned_tables', 'repair_rollups',
+        'roll_up', 'series_span', 'series_step', 'tg_log__mark_late', 'close_alert', 'deliver', 'drop_expired_partitions',
         'ensure_partitions', 'explain_alert', 'forecast_disk', 'forget_resource', 'handle_rule_errors',
         'has_newer_sample', 'has_open_alert', 'is_due', 'is_future', 'is_within', 'judge', 'judge_derived', 'judge_reading',
         'keep_state', 'limit_of', 'lock_host', 'mail_of_event', 'mark_mail_failed', 'mark_mail_sent', 'next_mail_due',
@@ -41,7 +49,7 @@ select functions_are(
     ],
     'pgvigil has these functions and no others'
 );
-select functions_are('dashboard', array['silenced_by', 'sparkline'], 'dashboard has these functions and no others');
+select functions_are('dashboard', array['cpu_series', 'disk_series', 'fleet_series', 'memory_series', 'network_series', 'silenced_by', 'sparkline'], 'dashboard has these functions and no others');
 select is_empty(
     $$
     select p.oid::regprocedure from pg_proc as p
@@ -145,10 +153,14 @@ select results_eq(
     $$,
     $$
     values
-    ('cpu_log', 'RANGE (created_at)'), ('disk_log', 'RANGE (created_at)'), ('memory_log', 'RANGE (created_at)'),
-    ('network_log', 'RANGE (created_at)')
+    ('cpu_log', 'RANGE (created_at)'), ('cpu_packed', 'RANGE (hour_at)'), ('cpu_rollup_1h', 'RANGE (bucket_at)'),
+    ('cpu_rollup_5m', 'RANGE (bucket_at)'), ('disk_log', 'RANGE (created_at)'), ('disk_packed', 'RANGE (hour_at)'),
+    ('disk_rollup_1h', 'RANGE (bucket_at)'), ('disk_rollup_5m', 'RANGE (bucket_at)'), ('memory_log', 'RANGE (created_at)'),
+    ('memory_packed', 'RANGE (hour_at)'), ('memory_rollup_1h', 'RANGE (bucket_at)'),
+    ('memory_rollup_5m', 'RANGE (bucket_at)'), ('network_log', 'RANGE (created_at)'), ('network_packed', 'RANGE (hour_at)'),
+    ('network_rollup_1h', 'RANGE (bucket_at)'), ('network_rollup_5m', 'RANGE (bucket_at)')
     $$,
-    'the four log tables are partitioned by time, and nothing else is'
+    'what grows with the fleet is partitioned by time, and nothing else is'
 );
 select is_empty(
     $$

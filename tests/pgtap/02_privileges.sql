@@ -81,8 +81,9 @@ select is_empty(
     where c.relnamespace in ('pgvigil'::regnamespace, 'pgvigil_partition'::regnamespace, 'dashboard'::regnamespace)
     and c.relkind in ('r', 'p', 'v')
     and has_column_privilege('pgvigil_agent', c.oid, a.attnum, p.privilege)
+    and not (c.relname = 'own_host' and p.privilege = 'SELECT')
     $$,
-    'an agent reads and changes no column of any table'
+    'an agent reads no column of any table, but the numbers of its own hosts, and changes none'
 );
 select is_empty(
     $$
@@ -160,11 +161,11 @@ select results_eq(
     ('pgvigil_mailer', 'claim_mail,mark_mail_failed,mark_mail_sent,next_mail_due,tick'),
     (
         'pgvigil_operator',
-        'acknowledge,backtest,explain_alert,forecast_disk,forget_resource,is_future,is_within,limit_of,mail_of_event,next_state,play,'
+        'acknowledge,backtest,cpu_series,disk_series,explain_alert,fleet_series,forecast_disk,forget_resource,is_future,is_within,limit_of,mail_of_event,memory_series,network_series,next_state,play,'
         'rank_thresholds,revert_threshold,samples_of,setting,silence_for,silence_until,silenced_by,silenced_by,sparkline,'
         'suggest_threshold,sync_thresholds,who_gets'
     ),
-    ('pgvigil_reader', 'silenced_by,sparkline'),
+    ('pgvigil_reader', 'cpu_series,disk_series,fleet_series,memory_series,network_series,silenced_by,sparkline'),
     ('pgvigil_test_stranger', null)
     $$,
     'each role may call its own functions, and a stranger none'
@@ -270,9 +271,9 @@ select bag_eq(
     $$,
     $$
     values
-    ('host', 'INSERT', array['expected', 'groups', 'host_name', 'labels', 'sample_interval']),
-    ('host', 'UPDATE', array['expected', 'groups', 'is_deleted', 'labels']),
-    ('log_table', 'UPDATE', array['retention']),
+    ('host', 'INSERT', array['expected', 'groups', 'host_name', 'labels', 'login_role', 'sample_interval']),
+    ('host', 'UPDATE', array['expected', 'groups', 'is_deleted', 'labels', 'login_role']),
+    ('log_table', 'UPDATE', array['five_minute_retention', 'hourly_retention', 'pack_after', 'retention']),
     ('metric', 'UPDATE', array['is_enabled']),
     ('setting', 'UPDATE', array['value'])
     $$,

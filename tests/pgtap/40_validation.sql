@@ -1,6 +1,6 @@
 -- Every refusal that has a name is tripped once. What people edit by hand is answered with a hint.
 begin;
-select plan(216);
+select plan(230);
 
 set local timezone = 'UTC';
 select pgvigil.ensure_partitions('2031-03-30 12:00+00');
@@ -127,6 +127,12 @@ from (
     ('a language that there is not', 'recipient_language_is_known', $$insert into pgvigil.recipient (address, language) values ('b@x.org', 'de')$$),
     ('a setting of a kind that there is not', 'setting_kind_is_known', $$insert into pgvigil.setting values ('x', '1', 'colour', '')$$),
     ('a retention of one day', 'log_table_retention_is_two_days_at_least', $$update pgvigil.log_table set retention = '1 day 23:59:59'$$),
+    ('five-minute rollups for six days', 'log_table_five_minute_retention_is_a_week_at_least', $$update pgvigil.log_table set five_minute_retention = '6 days'$$),
+    ('hourly rollups for a week', 'log_table_hourly_retention_is_a_month_at_least', $$update pgvigil.log_table set hourly_retention = '7 days'$$),
+    ('packing the day that is under way', 'log_table_pack_after_is_a_day_at_least', $$update pgvigil.log_table set pack_after = '23 hours'$$),
+    ('a second horizon', 'rollup_horizon_is_one_row', $$insert into pgvigil.rollup_horizon values (false, now(), now(), '1')$$),
+    ('progress of a host that there is not', 'rollup_progress_host_exists', $$insert into pgvigil.rollup_progress values (-1, now())$$),
+    ('a packed day of a table that there is not', 'packed_day_log_table_exists', $$insert into pgvigil.packed_day values ('gpu_log', '2031-01-01')$$),
     ('a host name twice', 'host_name_is_unique', $$insert into pgvigil.host (host_name) values ('web1')$$),
     ('a host name with a space', 'host_name_is_printable', $$insert into pgvigil.host (host_name) values ('a b')$$),
     ('labels that are a list', 'host_labels_are_an_object', $$update pgvigil.host set labels = '[]'$$),
@@ -192,6 +198,11 @@ from (
     ('cpu_log', 'load_1m'), ('disk_log', 'read_bytes_per_second'), ('disk_log', 'write_bytes_per_second'), ('network_log', 'received_bytes_per_second'),
     ('network_log', 'sent_bytes_per_second'), ('network_log', 'errors_per_second'), ('network_log', 'drops_per_second')
 ) as x (t, c);
+select is(
+    (pg_temp.refusal(format('insert into pgvigil.%I (bucket_at, host_id, samples, resource) values (''2031-03-30'', 1, 0, ''x'')', t))).name,
+    t || '_has_samples', format('a bucket of %s without a sample is none', t)
+)
+from unnest(array['cpu', 'memory', 'disk', 'network']) as m cross join unnest(array['_rollup_5m', '_rollup_1h']) as w cross join lateral (values (m || w)) as x (t);
 select is((pg_temp.refusal(pg_temp.sample(t, c, '-1'))).name, format('%s_%s_is_natural', t, c), format('%s.%s is not below 0', t, c))
 from (values ('memory_log', 'used_bytes'), ('memory_log', 'available_bytes'), ('disk_log', 'used_bytes'), ('disk_log', 'available_bytes')) as x (t, c);
 select is((pg_temp.refusal(pg_temp.sample(t, 'is_deleted', 'false'))).name, 'ok', format('a row of %s that is right is taken', t))
