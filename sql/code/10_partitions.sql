@@ -42,6 +42,18 @@ $$;
 comment on function pgvigil.partitioned_tables() is 'Each partitioned table, the days that a partition holds, how long its rows are kept, and whether partitions are made ahead.';
 
 
+create or replace function pgvigil.partition_day(p_partition text)
+returns date
+language sql
+stable
+set search_path = ''
+as $$
+    -- null for what is no partition: the planner may ask before it has looked whether it is one
+    select case when p_partition ~ '_[0-9]{8}$' then to_date(right(p_partition, 8), 'YYYYMMDD') end
+$$;
+comment on function pgvigil.partition_day(text) is 'First day of a partition, which its name ends with.';
+
+
 create or replace function pgvigil.ensure_partitions(p_as_of timestamptz)
 returns integer
 language plpgsql
@@ -108,7 +120,7 @@ begin
         inner join pg_catalog.pg_inherits as i on i.inhparent = format('pgvigil.%I', t.table_name)::regclass
         inner join pg_catalog.pg_class as c on c.oid = i.inhrelid
         where
-            to_date(right(c.relname, 8), 'YYYYMMDD') + t.days
+            pgvigil.partition_day(c.relname) + t.days
             <= ((p_as_of - t.retention) at time zone 'UTC')::date
         order by c.relname
     loop

@@ -246,7 +246,7 @@ begin
         from pgvigil.log_table as t
         inner join pg_catalog.pg_inherits as i on i.inhparent = format('pgvigil.%I', t.log_table)::regclass
         inner join pg_catalog.pg_class as c on c.oid = i.inhrelid
-        cross join lateral to_date(right(c.relname, 8), 'YYYYMMDD') as x (day)
+        cross join lateral (select pgvigil.partition_day(c.relname)) as x (day)
         left join pgvigil.packed_day as d on d.log_table = t.log_table and d.day = x.day
         where
             (x.day + 1)::timestamp at time zone 'UTC' <= least(p_as_of - t.pack_after, v_horizon)

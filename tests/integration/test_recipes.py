@@ -67,11 +67,11 @@ def login(dsn, group):
 
 def insert_sample(agent, minute, temperature, cpu_usage=10.0):
     """Store what an agent with the new column would."""
+    host_id = agent.execute("select pgvigil.register_host('web1', '1 minute', '1.0')").fetchone()[0]
     agent.execute(
         "insert into pgvigil.cpu_log (host_id, created_at, cpu_name, cpu_usage, temperature_celsius)"
-        " values (pgvigil.register_host('web1', '1 minute', '1.0'),"
-        " date_trunc('day', now()) + %s * interval '1 minute', 'cpu-total', %s, %s)",
-        (minute, cpu_usage, temperature),
+        " values (%s, date_trunc('day', now()) + %s * interval '1 minute', 'cpu-total', %s, %s)",
+        (host_id, minute, cpu_usage, temperature),
     )
 
 

@@ -33,7 +33,7 @@ select functions_are(
         'cpu_samples', 'disk_samples', 'finish_packing', 'is_own_host', 'late_after', 'make_cpu_rollup_1h',
         'make_cpu_rollup_5m', 'make_disk_rollup_1h', 'make_disk_rollup_5m', 'make_memory_rollup_1h',
         'make_memory_rollup_5m', 'make_network_rollup_1h', 'make_network_rollup_5m', 'memory_samples', 'network_samples',
-        'pack', 'pack_history', 'pack_host', 'pack_late', 'packed_partition', 'partitioned_tables', 'repair_rollups',
+        'pack', 'pack_history', 'pack_host', 'pack_late', 'packed_partition', 'partition_day', 'partitioned_tables', 'repair_rollups',
         'roll_up', 'series_span', 'series_step', 'tg_log__mark_late', 'close_alert', 'deliver', 'drop_expired_partitions',
         'ensure_partitions', 'explain_alert', 'forecast_disk', 'forget_resource', 'handle_rule_errors',
         'has_newer_sample', 'has_open_alert', 'is_due', 'is_future', 'is_within', 'judge', 'judge_derived', 'judge_reading',

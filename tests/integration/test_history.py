@@ -1,0 +1,190 @@
+"""What is kept of the past: rollups, packed days, retention. Time is an argument, so months pass in seconds.
+
+The suite plays 7 days; PGVIGIL_TEST_DAYS=365 is the full run.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+
+DAYS = int(os.environ.get("PGVIGIL_TEST_DAYS", "7"))
+START = datetime(2031, 3, 1, tzinfo=UTC)
+STEP = timedelta(hours=6)
+BEAT = timedelta(seconds=100)
+RANDOM = random.Random()  # noqa: S311 guards no secret
+HOSTS = (1, 2)
+
+PREPARE = """
+create table public.truth (like pgvigil.cpu_log including defaults);
+alter table public.truth add primary key (host_id, created_at, cpu_name);
+update pgvigil.log_table set retention = '4 days', five_minute_retention = '7 days', hourly_retention = '28 days';
+delete from pgvigil.threshold;
+select pgvigil.ensure_partitions('2031-03-01');
+insert into pgvigil.host (host_name, created_at) values ('web1', '2031-03-01'), ('web2', '2031-03-01');
+insert into pgvigil.upkeep (task, done_at, since) values ('watch_silence', '2031-03-01', '2031-03-01');
+"""
+STORE = """
+with sample as (
+    select *
+    from unnest(%(at)s::timestamptz [], %(host)s::integer [], %(usage)s::real [], %(load)s::real []) as x (
+        created_at, host_id, cpu_usage, load_1m
+    )
+),
+told as (
+    insert into public.truth (created_at, updated_at, host_id, cpu_name, cpu_usage, load_1m)
+    select s.created_at, %(now)s, s.host_id, 'cpu-total', s.cpu_usage, s.load_1m from sample as s
+    on conflict do nothing
+)
+insert into pgvigil.cpu_log (created_at, updated_at, host_id, cpu_name, cpu_usage, load_1m)
+select s.created_at, %(now)s, s.host_id, 'cpu-total', s.cpu_usage, s.load_1m from sample as s
+on conflict do nothing
+"""
+# Whatever is in one and not in the other, of the time that is still kept.
+SAMPLES_DIFFER = """
+with
+kept as (select min(created_at) as since from pgvigil.cpu_samples(1, '-infinity', 'infinity')),
+stored as (
+    select s.host_id, s.created_at, s.cpu_usage, s.load_1m
+    from generate_series(1, 2) as h cross join lateral pgvigil.cpu_samples(h, '-infinity', 'infinity') as s
+),
+told as (
+    select t.host_id, t.created_at, t.cpu_usage, t.load_1m from public.truth as t, kept
+    where t.created_at >= date_trunc('day', kept.since, 'UTC')
+)
+select 'lost' as what, l.* from (table told except all table stored) as l
+union all
+select 'invented', l.* from (table stored except all table told) as l
+limit 5
+"""
+ROLLUPS_DIFFER = """
+with told as (
+    select
+        date_bin(%(width)s, t.created_at, '2000-01-01 00:00+00') as bucket_at, t.host_id, count(*)::integer as samples,
+        sum(t.cpu_usage::float8) as total, max(t.cpu_usage) as highest, avg(t.load_1m)::real as load
+    from public.truth as t
+    group by 1, 2
+),
+kept as (select min(bucket_at) as since from pgvigil.{table})
+select t.bucket_at, r.bucket_at, t.host_id, r.host_id, t.samples, r.samples, t.highest, r.cpu_usage_max
+from (select told.* from told, kept where told.bucket_at >= kept.since and told.bucket_at < %(until)s) as t
+full join (select * from pgvigil.{table} where bucket_at < %(until)s) as r on r.bucket_at = t.bucket_at and r.host_id = t.host_id
+where
+    r.samples is distinct from t.samples
+    or r.cpu_usage_max is distinct from t.highest
+    or abs(r.cpu_usage * r.samples - t.total) > 1e-5 * t.total
+    or abs(r.load_1m - t.load) > 1e-5 or (r.load_1m is null) <> (t.load is null)
+limit 5
+"""
+
+
+@pytest.fixture
+def owner(database):
+    """Give the owner's connection to a database that is prepared."""
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("set timezone = 'UTC'")
+        connection.execute(PREPARE)
+        yield connection
+
+
+def one(connection, query, *parameters):
+    """Return the first value of the first row."""
+    return connection.execute(query, parameters).fetchone()[0]
+
+
+def store(connection, moments, now):
+    """Store a sample of each (moment, host), as if the server's clock said `now`."""
+    values = [(at, host, round(RANDOM.uniform(0, 100), 2), RANDOM.choice((None, 1.5, 2.25))) for at, host in moments]
+    columns = dict(zip(("at", "host", "usage", "load"), map(list, zip(*values, strict=True)), strict=True))
+    connection.execute(STORE, columns | {"now": now})
+
+
+def catch_up(connection, now):
+    """Tick until there is nothing left to roll up, to repair or to pack."""
+    for _ in range(2000):
+        now += timedelta(seconds=5)
+        assert one(connection, "select pgvigil.tick(%s)", now)
+        assert [] == connection.execute("select task, error from pgvigil.upkeep where error is not null").fetchall()
+        if one(
+            connection,
+            "select not exists (select from pgvigil.late_hour) and (select min(rolled_until) from pgvigil.rollup_progress)"
+            " >= %s and not exists (select from pgvigil.packed_day where not is_done)",
+            now - timedelta(minutes=12),
+        ):
+            return
+    pytest.fail("the upkeep never comes to an end")
+
+
+def killed_tick(connection, dsn, now):
+    """Begin a tick and end its backend somewhere in the middle."""
+    victim = psycopg.connect(dsn, autocommit=True)
+    pid = victim.info.backend_pid
+
+    def work():
+        try:
+            victim.execute("select pgvigil.tick(%s)", (now,))
+        except psycopg.OperationalError:
+            pass
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    time.sleep(RANDOM.uniform(0, 0.06))
+    connection.execute("select pg_terminate_backend(%s)", (pid,))
+    thread.join()
+    victim.close()
+
+
+def check(connection, now):
+    """Compare samples and rollups with what was told."""
+    assert [] == connection.execute(SAMPLES_DIFFER).fetchall()
+    for table, width, until in (
+        ("cpu_rollup_5m", "5 minutes", now - timedelta(minutes=10)),
+        ("cpu_rollup_1h", "1 hour", (now - timedelta(minutes=10)).replace(minute=0, second=0) - timedelta(hours=1)),
+    ):
+        rows = connection.execute(ROLLUPS_DIFFER.format(table=table), {"width": width, "until": until}).fetchall()
+        assert [] == rows, table
+
+
+def test_rollups_and_packed_days_hold_what_was_stored(owner, database, capsys):
+    """Samples late by minutes and days, replays, and kills in the middle: no gap, no double."""
+    late, now, kills = [], START, 0
+    while now < START + timedelta(days=DAYS):
+        beats = [now + number * BEAT + timedelta(microseconds=RANDOM.randrange(999)) for number in range(int(STEP / BEAT))]
+        now += STEP
+        moments = [(at, host) for at in beats for host in HOSTS]
+        RANDOM.shuffle(moments)
+        missed, moments = moments[:12], moments[12:]
+        late += missed
+        store(owner, moments, now)
+        back = [sample for sample in late if RANDOM.random() < 0.3 and now - sample[0] < timedelta(days=3)]
+        late = [sample for sample in late if sample not in back and now - sample[0] < timedelta(days=3)]
+        if back:
+            store(owner, back, now)
+            owner.execute(  # and an agent that did not hear that they were stored
+                "insert into pgvigil.cpu_log (created_at, updated_at, host_id, cpu_name, cpu_usage, load_1m)"
+                " select created_at, %s, host_id, cpu_name, cpu_usage, load_1m from public.truth"
+                " where created_at >= %s order by random() limit 10 on conflict do nothing",
+                (now, now - timedelta(days=2, hours=20)),
+            )
+        if RANDOM.random() < 0.2:
+            kills += 1
+            killed_tick(owner, database, now)
+        catch_up(owner, now)
+        if RANDOM.random() < 0.05:
+            check(owner, now)
+    check(owner, now)
+    assert one(owner, "select count(*) from pgvigil.cpu_packed") > 0
+    assert one(owner, "select sum(samples) from pgvigil.cpu_rollup_1h") > 0
+    with capsys.disabled():
+        sys.stdout.write(
+            f"\n{DAYS} days: {one(owner, 'select count(*) from public.truth')} samples, {kills} kills,"
+            f" {one(owner, 'select count(*) from pgvigil.cpu_rollup_5m')} + "
+            f"{one(owner, 'select count(*) from pgvigil.cpu_rollup_1h')} buckets kept\n"
+        )
