@@ -427,6 +427,7 @@ begin
         ('watch_clocks', '1 minute'),
         ('watch_disks', pgvigil.setting('forecast_every')::interval),
         ('ensure_partitions', '1 hour'),
+        ('end_long_reads', '0'),
         ('advance_rollups', '0'),
         ('pack_history', '0'),
         -- the last: what it locks stays locked until all of this is committed

@@ -185,7 +185,8 @@ comment on column pgvigil.packed_day.is_done is 'The packed rows are read, the p
 
 insert into pgvigil.setting (setting, value, kind, description)
 values
-('upkeep_budget', '200 milliseconds', 'interval', 'Longest time that one tick spends on rollups before it leaves the rest to the next.');
+('upkeep_budget', '200 milliseconds', 'interval', 'Longest time that one tick spends on rollups before it leaves the rest to the next.'),
+('reader_limit', '5 minutes', 'interval', 'How long a query or a transaction of a login of pgvigil_reader may take, whatever it sets for itself.');
 
 
 comment on column pgvigil.host.login_role is 'Database role whose rows count as this host, set when its agent registers; null = the first agent that registers makes it its own.';

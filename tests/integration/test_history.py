@@ -188,3 +188,119 @@ def test_rollups_and_packed_days_hold_what_was_stored(owner, database, capsys):
             f" {one(owner, 'select count(*) from pgvigil.cpu_rollup_5m')} + "
             f"{one(owner, 'select count(*) from pgvigil.cpu_rollup_1h')} buckets kept\n"
         )
+
+
+def test_upkeep_waits_for_a_transaction_that_still_writes(owner, database):
+    """A sample that was inserted in time and is committed late is in its bucket all the same."""
+    with psycopg.connect(database) as slow:
+        store(slow, [(START + timedelta(minutes=1), 1)], START + timedelta(minutes=1))
+        for minute in range(2, 30):
+            owner.execute("select pgvigil.tick(%s)", (START + timedelta(minutes=minute),))
+        assert START >= one(owner, "select min(rolled_until) from pgvigil.rollup_progress")
+        slow.commit()
+    catch_up(owner, START + timedelta(hours=1))
+    assert 1 == one(owner, "select sum(samples) from pgvigil.cpu_rollup_5m")
+
+
+def test_graph_of_packed_days_is_that_of_the_samples(owner):
+    """The same points with the same values, before and after; the level is chosen by the span."""
+    now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    begin = (now - timedelta(days=3)).replace(hour=0)
+    owner.execute("update pgvigil.log_table set retention = '14 days', pack_after = null")
+    owner.execute("select pgvigil.ensure_partitions(d) from generate_series(%s, now(), '1 day') as d", (begin,))
+    beats = [begin + number * timedelta(seconds=30) for number in range(2880)]
+    store(owner, [(at, 1) for at in beats], now)
+
+    def graphs():
+        spans = ((1, 1000), (24, 1000), (24, 100), (96, 10))
+        return [
+            owner.execute(
+                "select * from dashboard.cpu_series('web1', %s, %s, %s)", (begin, begin + timedelta(hours=hours), points)
+            ).fetchall()
+            for hours, points in spans
+        ]
+
+    catch_up(owner, datetime.now(UTC))
+    before = graphs()
+    assert [120, 720, 96, 2] == [len(graph) for graph in before]
+    owner.execute("update pgvigil.log_table set pack_after = '1 day'")
+    catch_up(owner, datetime.now(UTC) + timedelta(minutes=1))
+    assert 0 == one(owner, "select count(*) from pgvigil.cpu_log where created_at < %s", begin + timedelta(days=1))
+    assert before == graphs()
+
+
+def test_sample_of_a_packed_day_is_packed_too_and_once(owner):
+    """A host that was cut off for days sends what it kept, some of it for the second time."""
+    noon = START + timedelta(hours=12)
+    beats = [(noon + number * BEAT, 1) for number in range(30)]
+    store(owner, beats[:20], noon + timedelta(hours=1))
+    catch_up(owner, START + timedelta(days=2, hours=1))
+    assert one(owner, "select is_done from pgvigil.packed_day where log_table = 'cpu_log' and day = '2031-03-01'")
+    store(owner, beats[10:], START + timedelta(days=2, hours=2))
+    catch_up(owner, START + timedelta(days=2, hours=3))
+    assert 30 == one(owner, "select count(*) from pgvigil.cpu_samples(1, '-infinity', 'infinity')")
+    assert 0 == one(owner, "select count(*) from pgvigil.cpu_log")
+    check(owner, START + timedelta(days=2, hours=3))
+
+
+def test_drop_and_packing_never_hold_up_an_insert(owner, database, capsys):
+    """A reader holds the parent for long; writers go on, and the drop comes later by itself."""
+    seconds = float(os.environ.get("PGVIGIL_TEST_SECONDS", "4"))
+    now = datetime.now(UTC)
+    owner.execute(
+        "select pgvigil.ensure_partitions(now() - d * interval '1 day') from unnest(array[2, 12]) as d (d);"
+        "update pgvigil.log_table set retention = '14 days'"
+    )
+    store(owner, [(now - timedelta(days=2), 1), (now - timedelta(days=12), 1)], now)
+    old = f"cpu_log_{now - timedelta(days=12):%Y%m%d}"
+    owner.execute("update pgvigil.log_table set retention = '4 days', pack_after = '1 day'")
+    stop, slowest, counts, ticks = threading.Event(), [], [], []
+
+    def write(number):
+        with psycopg.connect(database, autocommit=True) as connection:
+            worst, count = 0.0, 0
+            while not stop.is_set():
+                began = time.monotonic()
+                connection.execute(
+                    "insert into pgvigil.cpu_log (host_id, created_at, cpu_name, cpu_usage)"
+                    " values (1, clock_timestamp(), %s, 1)",
+                    (f"cpu{number}",),
+                )
+                worst, count = max(worst, time.monotonic() - began), count + 1
+                time.sleep(0.01)
+            slowest.append(worst)
+            counts.append(count)
+
+    def tick():
+        with psycopg.connect(database, autocommit=True) as connection:
+            while not stop.is_set():  # a minute each, so that the drop is tried each time
+                ticks.append(now + len(ticks) * timedelta(minutes=1))
+                connection.execute("select pgvigil.tick(%s)", (ticks[-1],))
+                time.sleep(0.1)
+
+    def exists():
+        return one(owner, "select to_regclass('pgvigil_partition.' || %s) is not null", old)
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(8)] + [threading.Thread(target=tick)]
+    with psycopg.connect(database) as reader:
+        assert 2 == one(reader, "select count(*) from pgvigil.cpu_log")
+        for thread in threads:
+            thread.start()
+        time.sleep(seconds)
+        tried = len(ticks)
+        assert exists()
+    deadline = time.monotonic() + 20
+    while exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    gone = not exists()
+    stop.set()
+    for thread in threads:
+        thread.join()
+    with capsys.disabled():
+        sys.stdout.write(
+            f"\nreader for {seconds:g} s, {tried} ticks meanwhile, {sum(counts)} inserts, the slowest {max(slowest):.3f} s\n"
+        )
+    assert gone
+    assert tried > 2
+    assert max(slowest) < 1
+    assert [] == owner.execute("select task, error from pgvigil.upkeep where error is not null").fetchall()

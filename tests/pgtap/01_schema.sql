@@ -30,7 +30,7 @@ select functions_are(
     'pgvigil',
     array[
         'acknowledge', 'advance_horizon', 'advance_rollups', 'backtest', 'cancel_alert', 'claim_host', 'claim_mail',
-        'cpu_samples', 'disk_samples', 'finish_packing', 'is_own_host', 'late_after', 'make_cpu_rollup_1h',
+        'cpu_samples', 'disk_samples', 'end_long_reads', 'finish_packing', 'is_own_host', 'late_after', 'make_cpu_rollup_1h',
         'make_cpu_rollup_5m', 'make_disk_rollup_1h', 'make_disk_rollup_5m', 'make_memory_rollup_1h',
         'make_memory_rollup_5m', 'make_network_rollup_1h', 'make_network_rollup_5m', 'memory_samples', 'network_samples',
         'pack', 'pack_history', 'pack_host', 'pack_late', 'packed_partition', 'partition_day', 'partitioned_tables', 'repair_rollups',
