@@ -20,13 +20,11 @@ as $$
             (array_agg(l.available_bytes order by l.created_at desc))[1] as available,
             (array_agg(l.used_bytes order by l.created_at desc))[1] as used,
             (array_agg(l.disk_usage order by l.created_at desc))[1] as usage
-        from pgvigil.disk_log as l
-        where
-            l.host_id = p_host_id
-            and l.disk_name = p_disk_name
-            and l.used_bytes is not null
-            and l.created_at > p_as_of - pgvigil.setting('forecast_span')::interval
-            and l.created_at <= p_as_of
+        from pgvigil.disk_samples(
+            p_host_id, p_as_of - pgvigil.setting('forecast_span')::interval + interval '1 microsecond',
+            p_as_of + interval '1 microsecond'
+        ) as l
+        where l.disk_name = p_disk_name and l.used_bytes is not null
     ),
 
     -- Two standard errors to both sides: where the line may well lie.
@@ -53,13 +51,11 @@ as $$
         and b.fit >= pgvigil.setting('forecast_fit_least')::integer / 100.0
         -- A log that is rotated climbs like this every day, and never was trouble.
         and not exists (
-            select from pgvigil.disk_log as l
-            where
-                l.host_id = p_host_id
-                and l.disk_name = p_disk_name
-                and l.created_at > p_as_of - pgvigil.setting('forecast_memory')::interval
-                and l.created_at <= p_as_of - pgvigil.setting('forecast_span')::interval
-                and l.used_bytes >= b.used
+            select from pgvigil.disk_samples(
+                p_host_id, p_as_of - pgvigil.setting('forecast_memory')::interval + interval '1 microsecond',
+                p_as_of - pgvigil.setting('forecast_span')::interval + interval '1 microsecond'
+            ) as l
+            where l.disk_name = p_disk_name and l.used_bytes >= b.used
         )
 $$;
 comment on function pgvigil.forecast_disk(integer, text, timestamptz) is 'When a disk will be full by the trend of the last forecast_span, as a range; no row where there is no trend to go by.';

@@ -14,13 +14,13 @@ declare
 begin
     select
         format(
-            'select l.host_id, l.created_at, l.updated_at, l.%I::text::float8 from pgvigil.%I as l'
-            ' inner join pgvigil.host as h on h.host_id = l.host_id'
-            ' where h.host_name = $1 and l.%I = $2 and l.created_at >= $3 and l.created_at < $4 and l.%I is not null'
+            'select l.host_id, l.created_at, l.updated_at, l.%I::text::float8 from pgvigil.host as h'
+            ' cross join lateral pgvigil.%I(h.host_id, $3, $4) as l'
+            ' where h.host_name = $1 and l.%I = $2 and l.%I is not null'
             ' and not l.is_deleted'
             -- as they arrived: a late one is ignored now as it was then
             ' order by l.updated_at, l.created_at',
-            m.column_name, t.log_table, t.resource_column, m.column_name
+            m.column_name, replace(t.log_table, '_log', '_samples'), t.resource_column, m.column_name
         )
     into v_statement
     from pgvigil.metric as m

@@ -161,7 +161,7 @@ select results_eq(
     ('pgvigil_mailer', 'claim_mail,mark_mail_failed,mark_mail_sent,next_mail_due,tick'),
     (
         'pgvigil_operator',
-        'acknowledge,backtest,cpu_series,disk_series,explain_alert,fleet_series,forecast_disk,forget_resource,is_future,is_within,limit_of,mail_of_event,memory_series,network_series,next_state,play,'
+        'acknowledge,backtest,cpu_samples,cpu_series,disk_samples,disk_series,explain_alert,fleet_series,forecast_disk,forget_resource,is_future,is_within,limit_of,mail_of_event,memory_samples,memory_series,network_samples,network_series,next_state,play,'
         'rank_thresholds,revert_threshold,samples_of,setting,silence_for,silence_until,silenced_by,silenced_by,sparkline,'
         'suggest_threshold,sync_thresholds,who_gets'
     ),
