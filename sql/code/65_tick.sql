@@ -429,6 +429,7 @@ begin
         ('ensure_partitions', '1 hour'),
         ('end_long_reads', '0'),
         ('advance_rollups', '0'),
+        ('advance_fleet', '1 minute'),
         ('pack_history', '0'),
         -- the last: what it locks stays locked until all of this is committed
         ('drop_expired_partitions', '1 minute')

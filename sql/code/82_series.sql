@@ -161,33 +161,21 @@ $do$;
 create function dashboard.fleet_series(
     p_metric text, p_from timestamptz, p_to timestamptz, p_points integer default 1000
 )
-returns table ("time" timestamptz, value double precision, value_max double precision)
-language plpgsql
+returns table ("time" timestamptz, value double precision, value_max double precision) -- noqa: RF06
+language sql
 stable
 security definer
 rows 1000
 set search_path = ''
 set jit = off
 as $$
-#variable_conflict use_column
-declare
-    v_step constant interval := greatest(pgvigil.series_step(p_from, p_to, p_points), interval '5 minutes');
-    v_metric pgvigil.metric;
-begin
-    select * into v_metric from pgvigil.metric as m where m.metric = p_metric and m.log_table is not null;
-    if not found then
-        return;
-    end if;
-    return query execute format(
-        'select date_bin($1, r.bucket_at, ''2000-01-01 00:00+00''), avg(r.%1$I)::float8, max(r.%2$I)::float8'
-        ' from pgvigil.%3$I as r where r.bucket_at >= $2 - $1 and r.bucket_at < $3'
-        ' and (r.resource in (''cpu-total'', ''memory'') or %4$L not in (''cpu_log'', ''memory_log''))'
-        ' group by 1 order by 1',
-        v_metric.column_name, v_metric.column_name || '_max',
-        replace(v_metric.log_table, '_log', case when v_step < interval '1 hour' then '_rollup_5m' else '_rollup_1h' end),
-        v_metric.log_table
-    )
-    using v_step, p_from, p_to;
-end
+    select date_bin(s.step, f.bucket_at, '2000-01-01 00:00+00'), avg(f.value), max(f.value_max)
+    from (
+        select greatest(pgvigil.series_step(p_from, p_to, p_points), interval '5 minutes') as step
+    ) as s
+    inner join pgvigil.fleet_rollup as f on f.width = case when s.step < interval '1 hour' then '5m' else '1h' end
+    where f.metric = p_metric and f.bucket_at > p_from - s.step and f.bucket_at < p_to
+    group by 1
+    order by 1
 $$;
-comment on function dashboard.fleet_series(text, timestamptz, timestamptz, integer) is 'Graph of a metric of the whole fleet: average and maximum over all hosts; of CPU and memory the totals only.';
+comment on function dashboard.fleet_series(text, timestamptz, timestamptz, integer) is 'Graph of a metric of the whole fleet: average and maximum over all hosts; of CPU and memory the totals only. Five minutes and wider: the newest point is some minutes old.';

@@ -144,6 +144,7 @@ create table pgvigil.rollup_horizon (
     at timestamptz not null,
     next_at timestamptz not null,
     next_xid xid8 not null,
+    fleet_until timestamptz not null default '-infinity',
     constraint rollup_horizon_pkey primary key (is_only),
     constraint rollup_horizon_is_one_row check (is_only)
 );
@@ -152,6 +153,24 @@ comment on column pgvigil.rollup_horizon.is_only is 'There is one row.';
 comment on column pgvigil.rollup_horizon.at is 'Every sample inserted before is committed or gone.';
 comment on column pgvigil.rollup_horizon.next_at is 'The next such moment, once the transactions that ran then have ended.';
 comment on column pgvigil.rollup_horizon.next_xid is 'The first transaction that had not begun then.';
+comment on column pgvigil.rollup_horizon.fleet_until is 'Until when fleet_rollup is made.';
+
+
+create table pgvigil.fleet_rollup (
+    width text not null,
+    bucket_at timestamptz not null,
+    metric text not null,
+    value double precision not null,
+    value_max double precision not null,
+    constraint fleet_rollup_pkey primary key (width, bucket_at, metric),
+    constraint fleet_rollup_width_is_known check (width in ('5m', '1h'))
+);
+comment on table pgvigil.fleet_rollup is 'Derived: each metric over all hosts, from their rollups.';
+comment on column pgvigil.fleet_rollup.width is 'Width of the bucket: 5m or 1h.';
+comment on column pgvigil.fleet_rollup.bucket_at is 'Begin of the bucket.';
+comment on column pgvigil.fleet_rollup.metric is 'The metric; of CPU and memory the totals only.';
+comment on column pgvigil.fleet_rollup.value is 'Average over all hosts and resources.';
+comment on column pgvigil.fleet_rollup.value_max is 'Highest maximum of any host and resource.';
 
 
 create table pgvigil.late_hour (
@@ -162,7 +181,7 @@ create table pgvigil.late_hour (
     constraint late_hour_pkey primary key (host_id, hour_at, transaction_id)
 );
 comment on table pgvigil.late_hour is 'Hours whose rollups are to be made again: a sample came late. One row per transaction, so that no agent waits for another session.';
-comment on column pgvigil.late_hour.host_id is 'The host.';
+comment on column pgvigil.late_hour.host_id is 'The host; 0 = fleet_rollup.';
 comment on column pgvigil.late_hour.hour_at is 'Begin of the hour.';
 comment on column pgvigil.late_hour.transaction_id is 'The transaction that stored the samples.';
 comment on column pgvigil.late_hour.marked_at is 'When, by the server''s clock.';

@@ -114,7 +114,7 @@ def catch_up(connection, now):
         assert [] == connection.execute("select task, error from pgvigil.upkeep where error is not null").fetchall()
         if one(
             connection,
-            "select not exists (select from pgvigil.late_hour) and (select min(rolled_until) from pgvigil.rollup_progress)"
+            "select not exists (select from pgvigil.late_hour where host_id > 0) and (select min(rolled_until) from pgvigil.rollup_progress)"
             " >= %s and not exists (select from pgvigil.packed_day where not is_done)",
             now - timedelta(minutes=12),
         ):

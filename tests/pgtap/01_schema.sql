@@ -13,7 +13,7 @@ select tables_are(
     'pgvigil',
     array[
         'alert', 'alert_event', 'cpu_info', 'cpu_log', 'cpu_packed', 'cpu_rollup_1h', 'cpu_rollup_5m', 'disk_info',
-        'disk_log', 'disk_packed', 'disk_rollup_1h', 'disk_rollup_5m', 'gate', 'host', 'late_hour', 'log_table', 'mail',
+        'disk_log', 'disk_packed', 'disk_rollup_1h', 'disk_rollup_5m', 'fleet_rollup', 'gate', 'host', 'late_hour', 'log_table', 'mail',
         'memory_info', 'memory_log', 'memory_packed', 'memory_rollup_1h', 'memory_rollup_5m', 'metric', 'network_info',
         'network_log', 'network_packed', 'network_rollup_1h', 'network_rollup_5m', 'packed_day', 'recipient',
         'rollup_horizon', 'rollup_progress', 'rule_error', 'schema_migration', 'setting', 'silence', 'threshold',
@@ -29,12 +29,12 @@ select tables_are('dashboard', '{}'::name [], 'dashboard has no tables');
 select functions_are(
     'pgvigil',
     array[
-        'acknowledge', 'advance_horizon', 'advance_rollups', 'backtest', 'cancel_alert', 'claim_host', 'claim_mail',
+        'acknowledge', 'advance_fleet', 'advance_horizon', 'advance_rollups', 'backtest', 'cancel_alert', 'claim_host', 'claim_mail',
         'cpu_samples', 'disk_samples', 'end_long_reads', 'finish_packing', 'is_own_host', 'late_after', 'make_cpu_rollup_1h',
         'make_cpu_rollup_5m', 'make_disk_rollup_1h', 'make_disk_rollup_5m', 'make_memory_rollup_1h',
-        'make_memory_rollup_5m', 'make_network_rollup_1h', 'make_network_rollup_5m', 'memory_samples', 'network_samples',
+        'make_memory_rollup_5m', 'make_network_rollup_1h', 'make_network_rollup_5m', 'mark_fleet', 'memory_samples', 'network_samples',
         'pack', 'pack_history', 'pack_host', 'pack_late', 'packed_partition', 'partition_day', 'partitioned_tables', 'repair_rollups',
-        'roll_up', 'series_span', 'series_step', 'tg_log__mark_late', 'close_alert', 'deliver', 'drop_expired_partitions',
+        'roll_up', 'roll_up_fleet', 'series_span', 'series_step', 'tg_log__mark_late', 'close_alert', 'deliver', 'drop_expired_partitions',
         'ensure_partitions', 'explain_alert', 'forecast_disk', 'forget_resource', 'handle_rule_errors',
         'has_newer_sample', 'has_open_alert', 'is_due', 'is_future', 'is_within', 'judge', 'judge_derived', 'judge_reading',
         'keep_state', 'limit_of', 'lock_host', 'mail_of_event', 'mark_mail_failed', 'mark_mail_sent', 'next_mail_due',

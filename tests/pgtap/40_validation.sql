@@ -1,6 +1,6 @@
 -- Every refusal that has a name is tripped once. What people edit by hand is answered with a hint.
 begin;
-select plan(230);
+select plan(231);
 
 set local timezone = 'UTC';
 select pgvigil.ensure_partitions('2031-03-30 12:00+00');
@@ -131,6 +131,7 @@ from (
     ('hourly rollups for a week', 'log_table_hourly_retention_is_a_month_at_least', $$update pgvigil.log_table set hourly_retention = '7 days'$$),
     ('packing the day that is under way', 'log_table_pack_after_is_a_day_at_least', $$update pgvigil.log_table set pack_after = '23 hours'$$),
     ('a second horizon', 'rollup_horizon_is_one_row', $$insert into pgvigil.rollup_horizon values (false, now(), now(), '1')$$),
+    ('a fleet by the day', 'fleet_rollup_width_is_known', $$insert into pgvigil.fleet_rollup values ('1d', now(), 'cpu_usage', 1, 1)$$),
     ('progress of a host that there is not', 'rollup_progress_host_exists', $$insert into pgvigil.rollup_progress values (-1, now())$$),
     ('a packed day of a table that there is not', 'packed_day_log_table_exists', $$insert into pgvigil.packed_day values ('gpu_log', '2031-01-01')$$),
     ('a host name twice', 'host_name_is_unique', $$insert into pgvigil.host (host_name) values ('web1')$$),
