@@ -138,8 +138,8 @@ declare
     v_snapshot pg_snapshot := pg_current_snapshot();
 begin
     select * into v_horizon from pgvigil.rollup_horizon;
-    if not found or v_horizon.next_at > p_as_of then
-        -- The first time, or the clock was set back.
+    if not found or v_horizon.next_at > p_as_of or v_horizon.next_xid > pg_snapshot_xmax(v_snapshot) then
+        -- The first time, the clock was set back, or the database was restored on another server.
         insert into pgvigil.rollup_horizon (at, next_at, next_xid)
         values (p_as_of - pgvigil.late_after(), p_as_of, pg_snapshot_xmax(v_snapshot))
         on conflict (is_only) do update

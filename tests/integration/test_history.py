@@ -156,7 +156,9 @@ def test_rollups_and_packed_days_hold_what_was_stored(owner, database, capsys):
     """Samples late by minutes and days, replays, and kills in the middle: no gap, no double."""
     late, now, kills = [], START, 0
     while now < START + timedelta(days=DAYS):
-        beats = [now + number * BEAT + timedelta(microseconds=RANDOM.randrange(999)) for number in range(int(STEP / BEAT))]
+        beats = [
+            now + number * BEAT + timedelta(microseconds=RANDOM.randrange(999)) for number in range(int(STEP / BEAT))
+        ]
         now += STEP
         moments = [(at, host) for at in beats for host in HOSTS]
         RANDOM.shuffle(moments)
@@ -215,7 +217,8 @@ def test_graph_of_packed_days_is_that_of_the_samples(owner):
         spans = ((1, 1000), (24, 1000), (24, 100), (96, 10))
         return [
             owner.execute(
-                "select * from dashboard.cpu_series('web1', %s, %s, %s)", (begin, begin + timedelta(hours=hours), points)
+                "select * from dashboard.cpu_series('web1', %s, %s, %s)",
+                (begin, begin + timedelta(hours=hours), points),
             ).fetchall()
             for hours, points in spans
         ]
