@@ -195,7 +195,7 @@ begin
             ' cross join lateral (select x.* from pgvigil.%I as x where x.host_id = h.host_id and x.bucket_at >= $1'
             ' and x.bucket_at < $2 and x.resource %s) as r'
             ' cross join lateral (values %s) as m (metric, value, highest) where m.value is not null group by 2, 3'
-            ' on conflict (width, bucket_at, metric) do update set value = excluded.value, value_max = excluded.value_max',
+            ' on conflict (width, metric, bucket_at) do update set value = excluded.value, value_max = excluded.value_max',
             replace(t.log_table, '_log', '_rollup_' || p_width),
             case t.log_table when 'cpu_log' then '= ''cpu-total''' when 'memory_log' then '= ''memory''' else 'is not null' end,
             string_agg(
@@ -257,7 +257,10 @@ begin
     end loop;
     delete from pgvigil.fleet_rollup as f
     using (values ('5m', '2 years'::interval), ('1h', '10 years')) as k (width, kept)
-    where f.width = k.width and f.bucket_at < p_as_of - k.kept;
+    where
+        f.width = k.width
+        and f.metric in (select m.metric from pgvigil.metric as m)
+        and f.bucket_at < p_as_of - k.kept;
     return v_count;
 end
 $$;

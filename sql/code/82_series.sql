@@ -49,10 +49,13 @@ begin
     -- Older than the samples: five-minute rollups; older than those: hourly ones.
     five_minute_until := least(v_today - v_table.retention, v_rolled_until);
     hourly_until := v_today - v_table.five_minute_retention;
-    if step >= interval '5 minutes' then
+    -- A graph may as well have some points fewer than it asked for, if that saves most of the rows.
+    if step >= interval '2 minutes' then
+        step := greatest(step, interval '5 minutes');
         five_minute_until := v_rolled_until;
     end if;
-    if step >= interval '1 hour' then
+    if step >= interval '30 minutes' then
+        step := greatest(step, interval '1 hour');
         hourly_until := date_bin('1 hour', v_rolled_until, '2000-01-01 00:00+00');
     end if;
     hourly_until := least(hourly_until, date_bin('1 hour', v_rolled_until, '2000-01-01 00:00+00'));

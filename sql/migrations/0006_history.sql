@@ -162,7 +162,7 @@ create table pgvigil.fleet_rollup (
     metric text not null,
     value double precision not null,
     value_max double precision not null,
-    constraint fleet_rollup_pkey primary key (width, bucket_at, metric),
+    constraint fleet_rollup_pkey primary key (width, metric, bucket_at),
     constraint fleet_rollup_width_is_known check (width in ('5m', '1h'))
 );
 comment on table pgvigil.fleet_rollup is 'Derived: each metric over all hosts, from their rollups.';

@@ -76,10 +76,11 @@ def of_events(name: str, unit: str, values: Sequence[float], percent: int) -> li
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a subject may use; `quick` is for those who only want to see that it runs."""
+    """What a subject may use; `quick` is for those who only want to see that it runs, `full` takes an hour."""
 
     quick: bool
     say: Callable[[str], None]
+    full: bool = False
 
     @property
     def rounds(self) -> int:

@@ -16,6 +16,7 @@ from typing import Any
 
 import agent_cost
 import grid
+import history
 import ingest
 import latency
 import psutil
@@ -25,7 +26,7 @@ from pgvigil.collect.cpu import parse_model_name
 from pgvigil.embedded import bin_directories
 
 # Each has NAME, TITLE and run(context) -> list[Figure]; a new one is a module and its place here.
-SUBJECTS = {module.NAME: module for module in (ingest, latency, agent_cost, grid)}
+SUBJECTS = {module.NAME: module for module in (ingest, latency, agent_cost, grid, history)}
 
 
 def main() -> None:
@@ -35,11 +36,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", choices=SUBJECTS, action="append", help="only this subject; can be repeated")
     parser.add_argument("--quick", action="store_true", help="one short round: shows that it runs, measures nothing")
+    parser.add_argument("--full", action="store_true", help="history of 1,000 hosts: half an hour and 50 GB of /tmp")
     parser.add_argument("--output", type=Path, default=Path("bench-results"), metavar="DIR", help="place of the JSON")
     options = parser.parse_args()
 
     started = time.monotonic()
-    context = Context(options.quick, lambda text: print(f"[{time.monotonic() - started:5.0f} s] {text}", flush=True))
+    context = Context(
+        options.quick, lambda text: print(f"[{time.monotonic() - started:5.0f} s] {text}", flush=True), options.full
+    )
     report: dict[str, Any] = {"started_at": datetime.now(UTC).isoformat(timespec="seconds"), "quick": options.quick}
     report |= {"machine": _machine(), "load_average_before": os.getloadavg(), "subjects": {}}
     print(", ".join(f"{key.replace('_', ' ')} {value}" for key, value in report["machine"].items()))

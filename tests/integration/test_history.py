@@ -225,7 +225,7 @@ def test_graph_of_packed_days_is_that_of_the_samples(owner):
 
     catch_up(owner, datetime.now(UTC))
     before = graphs()
-    assert [120, 720, 96, 2] == [len(graph) for graph in before]
+    assert [120, 288, 96, 2] == [len(graph) for graph in before]
     owner.execute("update pgvigil.log_table set pack_after = '1 day'")
     catch_up(owner, datetime.now(UTC) + timedelta(minutes=1))
     assert 0 == one(owner, "select count(*) from pgvigil.cpu_log where created_at < %s", begin + timedelta(days=1))
