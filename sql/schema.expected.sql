@@ -58,7 +58,7 @@ ALTER TABLE ONLY pgvigil.disk_rollup_5m
     ADD CONSTRAINT disk_rollup_5m_pkey PRIMARY KEY (host_id, bucket_at, resource);
 
 ALTER TABLE ONLY pgvigil.fleet_rollup
-    ADD CONSTRAINT fleet_rollup_pkey PRIMARY KEY (width, bucket_at, metric);
+    ADD CONSTRAINT fleet_rollup_pkey PRIMARY KEY (width, metric, bucket_at);
 
 ALTER TABLE ONLY pgvigil.gate
     ADD CONSTRAINT gate_host_exists FOREIGN KEY (host_id) REFERENCES pgvigil.host(host_id) ON DELETE CASCADE;

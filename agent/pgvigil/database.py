@@ -63,6 +63,12 @@ def translated_errors() -> Iterator[None]:
         raise SchemaError(_text(error), "Bring the schema up to date: pgvigil db migrate") from error
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:
         raise DatabaseUnavailableError(_text(error), error.diag.message_hint or "Is PostgreSQL running?") from error
+    except psycopg.errors.CheckViolation as error:
+        if error.diag.constraint_name is not None:
+            raise DatabaseError(_text(error), error.diag.message_hint or "") from error
+        # No partition: PostgreSQL names neither the time nor a reason, and who may not read is told no detail.
+        message = "the server keeps no samples of that time: it is too far in the past or in the future"
+        raise DatabaseError(message, "Is the clock of this host right? Compare: timedatectl") from error
     except psycopg.Error as error:
         raise DatabaseError(_text(error), error.diag.message_hint or "") from error
 

@@ -123,6 +123,8 @@ begin
             pgvigil.partition_day(c.relname) + t.days
             <= ((p_as_of - t.retention) at time zone 'UTC')::date
         order by c.relname
+        -- each takes some of the locks that the whole server has; the next tick goes on
+        limit 64
     loop
         begin
             execute format('drop table pgvigil_partition.%I', v_partition);

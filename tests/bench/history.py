@@ -27,24 +27,33 @@ _RESOURCES = {
 _SAMPLES = {
     "cpu": (
         "cpu_usage, user_usage, system_usage, iowait_usage, steal_usage, load_1m",
-        "v.p, round((v.p * 0.7)::numeric, 2), round((v.p * 0.3)::numeric, 2), round((v.q / 50)::numeric, 2), 0,"
-        " round((v.p / 20)::numeric, 2)",
+        """
+        v.p, round((v.p * 0.7)::numeric, 2), round((v.p * 0.3)::numeric, 2), round((v.q / 50)::numeric, 2), 0,
+        round((v.p / 20)::numeric, 2)
+        """,
     ),
     "memory": (
         "memory_usage, used_bytes, available_bytes",
-        "case x.nr when 1 then v.q else 2.1 end, case x.nr when 1 then (v.q * 1e6)::bigint * 4096 else 45100000 end,"
-        " case x.nr when 1 then (100 - v.q)::bigint * 4096000000 else 2102300000 end",
+        """
+        case x.nr when 1 then v.q else 2.1 end, case x.nr when 1 then (v.q * 1e6)::bigint * 4096 else 45100000 end,
+        case x.nr when 1 then ((100 - v.q) * 1e6)::bigint * 4096 else 2102300000 end
+        """,
     ),
     "disk": (
         "disk_usage, inode_usage, io_usage, used_bytes, available_bytes, read_bytes_per_second, write_bytes_per_second",
-        "43.2, 12.3, case x.nr when 1 then v.p else 0 end, 43210987008 + case x.nr when 1 then v.n * 40960 else 0 end,"
-        " 56789012480 - case x.nr when 1 then v.n * 40960 else 0 end,"
-        " case x.nr when 1 then round((v.q * 1e4)::numeric, 1) else 0 end,"
-        " case x.nr when 1 then round((v.p * 1e4)::numeric, 1) else 0 end",
+        """
+        43.2, 12.3, case x.nr when 1 then v.p else 0 end, 43210987008 + case x.nr when 1 then v.n * 40960 else 0 end,
+        56789012480 - case x.nr when 1 then v.n * 40960 else 0 end,
+        case x.nr when 1 then round((v.q * 1e4)::numeric, 1) else 0 end,
+        case x.nr when 1 then round((v.p * 1e4)::numeric, 1) else 0 end
+        """,
     ),
     "network": (
         "received_bytes_per_second, sent_bytes_per_second, errors_per_second, drops_per_second, link_usage",
-        "round((v.p * 1e4 / x.nr)::numeric, 1), round((v.q * 2e4 / x.nr)::numeric, 1), 0, 0, round((v.q / 8)::numeric, 2)",
+        """
+        round((v.p * 1e4 / x.nr)::numeric, 1), round((v.q * 2e4 / x.nr)::numeric, 1), 0, 0,
+        round((v.q / 8)::numeric, 2)
+        """,
     ),
 }
 _MAKE_SAMPLES = """
@@ -62,6 +71,28 @@ from (
 ) as v
 cross join unnest(%(names)s::text []) with ordinality as x (name, nr)
 order by v.n, v.host_id
+"""
+_MAKE_ROLLUPS = """
+insert into pgvigil.{module}_rollup_{suffix} (bucket_at, host_id, samples, resource, {columns})
+select date_bin(%(width)s::interval, now(), '2000-01-01') - n * %(width)s::interval, h, 30, x, {values}
+from
+    generate_series(%(count)s::integer, 1, -1) as n, generate_series(1, %(hosts)s::integer) as h,
+    unnest(%(names)s::text []) as x
+"""
+_MAKE_FLEET = """
+insert into pgvigil.fleet_rollup (width, bucket_at, metric, value, value_max)
+select
+    %(suffix)s, date_bin(%(width)s::interval, now(), '2000-01-01') - n * %(width)s::interval, m.metric, random(),
+    random()
+from pgvigil.metric as m, generate_series(%(count)s::integer, 1, -1) as n
+where m.log_table = %(log_table)s
+"""
+_COPY_PACKED = """
+insert into pgvigil_partition.{to} (hour_at, host_id, {columns})
+select p.hour_at + %(days)s::integer * interval '1 day', h, {columns}
+from generate_series(1, %(hosts)s::integer) as h
+inner join pgvigil_partition.{model} as p on p.host_id = 1 + h %% %(models)s::integer
+on conflict do nothing
 """
 _SPANS = {"an hour": "1 hour", "a day": "1 day", "a week": "7 days", "30 days": "30 days", "a year": "365 days"}
 
@@ -153,24 +184,24 @@ def _fill(owner: Connection, hosts: int) -> None:
         (_MODELS + 1, hosts),
     )
     owner.execute("select pgvigil.ensure_partitions(now() - n * interval '7 days') from generate_series(0, 53) as n")
-    owner.execute("select pgvigil.drop_expired_partitions(now())")  # those of samples that would be gone
+    while one(owner, "select pgvigil.drop_expired_partitions(now())"):  # those of samples that would be gone
+        pass
     begin = one(owner, "select date_bin('10 seconds', now(), '2000-01-01') - interval '1 day'")
     for module in _MODULES:
         _make_samples(owner, module, begin, hosts)
         _copy_packed_days(owner, module, hosts)
         for suffix, width, count in (("5m", "5 minutes", 30 * 288), ("1h", "1 hour", 365 * 24)):
             columns = _columns_of(owner, f"{module}_rollup_{suffix}", ("bucket_at", "host_id", "samples", "resource"))
-            owner.execute(
-                f"insert into pgvigil.{module}_rollup_{suffix} (bucket_at, host_id, samples, resource, {', '.join(columns)})"
-                f" select date_bin(%s::interval, now(), '2000-01-01') - n * %s::interval, h, 30, x, {', '.join(['random() * 100'] * len(columns))}"
-                f" from generate_series(%s::integer, 1, -1) as n, generate_series(1, %s::integer) as h, unnest(%s::text[]) as x".encode(),
-                (width, width, count, hosts, _RESOURCES[module]),
+            values = {"width": width, "count": count, "hosts": hosts, "names": _RESOURCES[module]}
+            values |= {"suffix": suffix, "log_table": f"{module}_log"}
+            statement = _MAKE_ROLLUPS.format(
+                module=module,
+                suffix=suffix,
+                columns=", ".join(columns),
+                values=", ".join(["random() * 100"] * len(columns)),
             )
-            owner.execute(
-                "insert into pgvigil.fleet_rollup select %s, date_bin(%s::interval, now(), '2000-01-01') - n * %s::interval, m.metric,"
-                " random(), random() from pgvigil.metric as m, generate_series(%s::integer, 1, -1) as n where m.log_table = %s",
-                (suffix, width, width, count, f"{module}_log"),
-            )
+            owner.execute(statement.encode(), values)
+            owner.execute(_MAKE_FLEET, values)
     owner.execute(
         "insert into pgvigil.rollup_progress select host_id, date_bin('1 hour', now(), '2000-01-01') from pgvigil.host"
     )
@@ -179,7 +210,8 @@ def _fill(owner: Connection, hosts: int) -> None:
 
 def _columns_of(owner: Connection, table: str, others: tuple[str, ...]) -> list[str]:
     rows = owner.execute(
-        "select attname from pg_attribute where attrelid = %s::regclass and attnum > 0 and not attname = any(%s) order by attnum",
+        "select attname from pg_attribute where attrelid = %s::regclass and attnum > 0 and not attname = any(%s)"
+        " order by attnum",
         (f"pgvigil.{table}", list(others)),
     )
     return [row[0] for row in rows]
@@ -187,24 +219,21 @@ def _columns_of(owner: Connection, table: str, others: tuple[str, ...]) -> list[
 
 def _copy_packed_days(owner: Connection, module: str, hosts: int) -> None:
     """Give each host the packed day of one of the models, on each of seven days."""
-    columns = _columns_of(owner, f"{module}_packed", ("hour_at", "host_id"))
+    columns = ", ".join(_columns_of(owner, f"{module}_packed", ("hour_at", "host_id")))
     today = one(owner, "select current_date")
+    model = f"{module}_packed_{today - timedelta(days=3):%Y%m%d}"
     for back in range(2, 9):
-        day, name = today - timedelta(days=back), f"{module}_packed_{today - timedelta(days=back):%Y%m%d}"
-        if not one(owner, "select to_regclass('pgvigil_partition.' || %s) is not null", name):
+        day = today - timedelta(days=back)
+        to = f"{module}_packed_{day:%Y%m%d}"
+        if not one(owner, "select to_regclass('pgvigil_partition.' || %s) is not null", to):
+            like = f"(like pgvigil.{module}_packed including all) with (toast_tuple_target = 512)"
+            bounds = f"for values from ('{day}') to ('{day + timedelta(days=1)}')"
+            owner.execute(f"create table pgvigil_partition.{to} {like}".encode())
             owner.execute(
-                f"create table pgvigil_partition.{name} (like pgvigil.{module}_packed including all)"
-                f" with (toast_tuple_target = 512); alter table pgvigil.{module}_packed"
-                f" attach partition pgvigil_partition.{name} for values from ('{day}') to ('{day + timedelta(days=1)}')".encode()
+                f"alter table pgvigil.{module}_packed attach partition pgvigil_partition.{to} {bounds}".encode()
             )
-        owner.execute(
-            f"insert into pgvigil_partition.{name} (hour_at, host_id, {', '.join(columns)})"
-            f" select p.hour_at + %s::integer * interval '1 day', h, {', '.join(f'p.{column}' for column in columns)}"
-            f" from generate_series(1, %s::integer) as h"
-            f" inner join pgvigil_partition.{module}_packed_{today - timedelta(days=3):%Y%m%d} as p"
-            f" on p.host_id = 1 + h %% {_MODELS} on conflict do nothing".encode(),
-            (3 - back, hosts),
-        )
+        statement = _COPY_PACKED.format(to=to, model=model, columns=columns)
+        owner.execute(statement.encode(), {"days": 3 - back, "hosts": hosts, "models": _MODELS})
 
 
 def _rolling_up(owner: Connection, hosts: int) -> list[Figure]:

@@ -10,6 +10,7 @@ import random
 import sys
 import threading
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -75,7 +76,8 @@ with told as (
 kept as (select min(bucket_at) as since from pgvigil.{table})
 select t.bucket_at, r.bucket_at, t.host_id, r.host_id, t.samples, r.samples, t.highest, r.cpu_usage_max
 from (select told.* from told, kept where told.bucket_at >= kept.since and told.bucket_at < %(until)s) as t
-full join (select * from pgvigil.{table} where bucket_at < %(until)s) as r on r.bucket_at = t.bucket_at and r.host_id = t.host_id
+full join (select * from pgvigil.{table} where bucket_at < %(until)s) as r
+on r.bucket_at = t.bucket_at and r.host_id = t.host_id
 where
     r.samples is distinct from t.samples
     or r.cpu_usage_max is distinct from t.highest
@@ -114,8 +116,9 @@ def catch_up(connection, now):
         assert [] == connection.execute("select task, error from pgvigil.upkeep where error is not null").fetchall()
         if one(
             connection,
-            "select not exists (select from pgvigil.late_hour where host_id > 0) and (select min(rolled_until) from pgvigil.rollup_progress)"
-            " >= %s and not exists (select from pgvigil.packed_day where not is_done)",
+            "select not exists (select from pgvigil.late_hour where host_id > 0)"
+            " and (select min(rolled_until) from pgvigil.rollup_progress) >= %s"
+            " and not exists (select from pgvigil.packed_day where not is_done)",
             now - timedelta(minutes=12),
         ):
             return
@@ -128,10 +131,8 @@ def killed_tick(connection, dsn, now):
     pid = victim.info.backend_pid
 
     def work():
-        try:
+        with suppress(psycopg.OperationalError):
             victim.execute("select pgvigil.tick(%s)", (now,))
-        except psycopg.OperationalError:
-            pass
 
     thread = threading.Thread(target=work)
     thread.start()
@@ -301,7 +302,8 @@ def test_drop_and_packing_never_hold_up_an_insert(owner, database, capsys):
         thread.join()
     with capsys.disabled():
         sys.stdout.write(
-            f"\nreader for {seconds:g} s, {tried} ticks meanwhile, {sum(counts)} inserts, the slowest {max(slowest):.3f} s\n"
+            f"\nreader for {seconds:g} s, {tried} ticks meanwhile,"
+            f" {sum(counts)} inserts, the slowest {max(slowest):.3f} s\n"
         )
     assert gone
     assert tried > 2

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
+from datetime import UTC, datetime
 
 import psycopg
 import pytest
 from psycopg import errors
+
+from pgvigil.database import write_sample
+from pgvigil.errors import DatabaseError
+from pgvigil.model import CpuLog, Sample
 
 LOGINS = {"login_web1": "pgvigil_agent", "login_web2": "pgvigil_agent", "login_graph": "pgvigil_reader"}
 INSERT = (
@@ -119,6 +124,22 @@ def test_agent_reads_nothing(logins, owner):
             web1.execute(f"select from {name}")
     with pytest.raises(errors.InsufficientPrivilege):
         web1.execute(INSERT + " returning cpu_usage", (1,))
+
+
+@pytest.mark.parametrize("year", [1970, 2038])
+def test_sample_of_a_clock_that_lies_is_refused_with_a_reason(logins, owner, year):
+    """It has no partition; the message names the clock, and nothing of the sample is stored."""
+    web1 = logins("login_web1")
+    host_id = register(web1, "web1")
+    sample = Sample(
+        datetime(year, 1, 19, 3, 14, 7, tzinfo=UTC),
+        cpu=(CpuLog("cpu-total", 1.0, 1.0, 1.0, 1.0, 1.0, 1.0),),
+        memory=(), disk=(), network=(),
+    )  # fmt: skip
+    with pytest.raises(DatabaseError, match="keeps no samples of that time") as refusal:
+        write_sample(web1, host_id, sample)
+    assert "clock" in refusal.value.hint
+    assert (0,) == owner.execute("select count(*) from pgvigil.cpu_log").fetchone()
 
 
 @pytest.mark.parametrize(

@@ -160,7 +160,8 @@ insert into pgvigil.threshold (metric, host_name, warning, hold) values ('cpu_us
 select pgvigil.silence_for('1 day', p_metric => 'disk_usage');
 select pgvigil.ensure_partitions(now() - interval '3 days');
 insert into pgvigil.cpu_log (host_id, created_at, cpu_name, cpu_usage)
-select 1, t, 'cpu-total', 10 from generate_series(now() - interval '3 days', now() - interval '1 minute', '5 minutes') as t;
+select 1, t, 'cpu-total', 10
+from generate_series(now() - interval '3 days', now() - interval '1 minute', '5 minutes') as t;
 insert into pgvigil.cpu_log (host_id, created_at, cpu_name, cpu_usage) values (1, now(), 'cpu-total', 99);
 """
 KEPT = """
@@ -171,7 +172,8 @@ union all select 'rules', count(*), max(warning)::text from pgvigil.threshold wh
 union all select 'silences', count(*), max(metric) from pgvigil.silence
 union all select 'mails', count(*), max(event) from pgvigil.mail where sent_at is null
 union all select 'history', count(*), max(operation) from pgvigil.threshold_history
-union all select 'partitions', count(*), max(relname) from pg_class where relnamespace = 'pgvigil_partition'::regnamespace
+union all select 'partitions', count(*), max(c.relname) from pg_class as c
+where c.relnamespace = 'pgvigil_partition'::regnamespace
 """
 
 
@@ -216,5 +218,6 @@ def test_dump_and_restore_as_the_page_says(directory):
             assert [] == owner.execute("select task, error from pgvigil.upkeep where error is not null").fetchall()
         with psycopg.connect(new.dsn("pgvigil", "backup_web1"), autocommit=True) as agent:
             agent.execute(
-                "insert into pgvigil.cpu_log (host_id, created_at, cpu_name, cpu_usage) values (1, now(), 'cpu-total', 1)"
+                "insert into pgvigil.cpu_log (host_id, created_at, cpu_name, cpu_usage)"
+                " values (1, now(), 'cpu-total', 1)"
             )
