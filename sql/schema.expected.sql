@@ -302,7 +302,7 @@ CREATE FUNCTION dashboard.disk_series(p_host_name text, p_from timestamp with ti
     AS $$..$$;
 
 CREATE FUNCTION dashboard.fleet_series(p_metric text, p_from timestamp with time zone, p_to timestamp with time zone, p_points integer DEFAULT 1000) RETURNS TABLE("time" timestamp with time zone, value double precision, value_max double precision)
-    LANGUAGE sql STABLE SECURITY DEFINER
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
     SET jit TO 'off'
     AS $$..$$;
@@ -647,6 +647,16 @@ CREATE FUNCTION pgvigil.rebuild_judging() RETURNS void
     SET search_path TO ''
     AS $_$..$_$;
 
+CREATE FUNCTION pgvigil.rebuild_rollups() RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$..$_$;
+
+CREATE FUNCTION pgvigil.rebuild_samples() RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$..$_$;
+
 CREATE FUNCTION pgvigil.recent_values(p_host_id integer, p_metric text, p_resource text, p_until timestamp with time zone, p_span interval, p_buckets integer) RETURNS double precision[]
     LANGUAGE plpgsql STABLE
     SET search_path TO ''
@@ -780,6 +790,11 @@ CREATE FUNCTION pgvigil.tg_mail__ring() RETURNS trigger
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.tg_memory_log__judge() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$..$$;
+
+CREATE FUNCTION pgvigil.tg_metric__rebuild_history() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$..$$;
@@ -1553,6 +1568,8 @@ CREATE TRIGGER _500_judge AFTER INSERT ON pgvigil.memory_log REFERENCING NEW TAB
 
 CREATE TRIGGER _500_judge AFTER INSERT ON pgvigil.network_log REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION pgvigil.tg_network_log__judge();
 
+CREATE TRIGGER _500_rebuild_history AFTER UPDATE ON pgvigil.metric FOR EACH STATEMENT EXECUTE FUNCTION pgvigil.tg_metric__rebuild_history();
+
 CREATE TRIGGER _500_rebuild_judging AFTER INSERT OR DELETE OR UPDATE ON pgvigil.metric FOR EACH STATEMENT EXECUTE FUNCTION pgvigil.tg_metric__rebuild_judging();
 
 CREATE TRIGGER _500_rebuild_judging AFTER UPDATE ON pgvigil.setting FOR EACH ROW WHEN (((new.setting = 'copy_transition_table'::text) AND (new.value IS DISTINCT FROM old.value))) EXECUTE FUNCTION pgvigil.tg_setting__rebuild_judging();
@@ -2214,6 +2231,10 @@ REVOKE ALL ON FUNCTION pgvigil.rank_thresholds(p_host_id integer, p_metric text,
 
 REVOKE ALL ON FUNCTION pgvigil.rebuild_judging() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgvigil.rebuild_rollups() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgvigil.rebuild_samples() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgvigil.recent_values(p_host_id integer, p_metric text, p_resource text, p_until timestamp with time zone, p_span interval, p_buckets integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.record_inventory(p_host_id integer, p_inventory jsonb) FROM PUBLIC;
@@ -2267,6 +2288,8 @@ REVOKE ALL ON FUNCTION pgvigil.tg_log__mark_late() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgvigil.tg_mail__ring() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.tg_memory_log__judge() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgvigil.tg_metric__rebuild_history() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.tg_metric__rebuild_judging() FROM PUBLIC;
 

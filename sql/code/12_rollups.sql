@@ -32,8 +32,12 @@ $$;
 comment on function pgvigil.tg_log__mark_late() is 'Trigger of the log tables, for samples that come late only: their hour is rolled up again.';
 
 
--- The trigger and the generated functions of each log table.
-do $do$
+create or replace function pgvigil.rebuild_rollups()
+returns void
+language plpgsql
+security definer
+set search_path = ''
+as $rebuild$
 declare
     v_table record;
     v_rollup record;
@@ -105,7 +109,10 @@ $roll_up$
         end loop;
     end loop;
 end
-$do$;
+$rebuild$;
+comment on function pgvigil.rebuild_rollups() is 'Makes the trigger of each log table that marks late samples, and writes the functions that make its buckets anew from its columns.';
+
+select pgvigil.rebuild_rollups();
 
 
 create or replace function pgvigil.roll_up(

@@ -5,8 +5,12 @@
 -- partition of *_packed and the partition of *_log is emptied. It stays for samples that come later: those are read
 -- beside the packed ones, and repair_rollups() packs them too.
 
--- What is read, written from the columns of each log table.
-do $do$
+create or replace function pgvigil.rebuild_samples()
+returns void
+language plpgsql
+security definer
+set search_path = ''
+as $rebuild$
 declare
     v_table record;
 begin
@@ -68,7 +72,29 @@ $samples$
         );
     end loop;
 end
-$do$;
+$rebuild$;
+comment on function pgvigil.rebuild_samples() is 'Writes the functions that read samples, packed or not, anew from the columns of the log tables.';
+
+select pgvigil.rebuild_samples();
+
+
+create or replace function pgvigil.tg_metric__rebuild_history()
+returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+    perform pgvigil.rebuild_samples();
+    perform pgvigil.rebuild_rollups();
+    return null;
+end
+$$;
+comment on function pgvigil.tg_metric__rebuild_history() is 'Trigger of pgvigil.metric: where a column is gone, its metric is switched off, and history is read without it.';
+
+create or replace trigger _500_rebuild_history
+after update on pgvigil.metric
+for each statement execute function pgvigil.tg_metric__rebuild_history();
 
 
 create or replace function pgvigil.pack(p_log_table text, p_source text, p_target text)

@@ -165,20 +165,24 @@ create function dashboard.fleet_series(
     p_metric text, p_from timestamptz, p_to timestamptz, p_points integer default 1000
 )
 returns table ("time" timestamptz, value double precision, value_max double precision) -- noqa: RF06
-language sql
+language plpgsql
 stable
 security definer
 rows 1000
 set search_path = ''
 set jit = off
 as $$
-    select date_bin(s.step, f.bucket_at, '2000-01-01 00:00+00'), avg(f.value), max(f.value_max)
-    from (
-        select greatest(pgvigil.series_step(p_from, p_to, p_points), interval '5 minutes') as step
-    ) as s
-    inner join pgvigil.fleet_rollup as f on f.width = case when s.step < interval '1 hour' then '5m' else '1h' end
-    where f.metric = p_metric and f.bucket_at > p_from - s.step and f.bucket_at < p_to
+#variable_conflict use_column
+declare
+    v_step constant interval := greatest(pgvigil.series_step(p_from, p_to, p_points), interval '5 minutes');
+    v_width constant text := case when v_step < interval '1 hour' then '5m' else '1h' end;
+begin
+    return query
+    select date_bin(v_step, f.bucket_at, '2000-01-01 00:00+00'), avg(f.value), max(f.value_max)
+    from pgvigil.fleet_rollup as f
+    where f.width = v_width and f.metric = p_metric and f.bucket_at > p_from - v_step and f.bucket_at < p_to
     group by 1
-    order by 1
+    order by 1;
+end
 $$;
 comment on function dashboard.fleet_series(text, timestamptz, timestamptz, integer) is 'Graph of a metric of the whole fleet: average and maximum over all hosts; of CPU and memory the totals only. Five minutes and wider: the newest point is some minutes old.';
