@@ -45,6 +45,19 @@ def agent(
     dsn: Dsn = "",
     host_name: Annotated[str, typer.Option(envvar="PGVIGIL_HOST_NAME", help="Default: what the kernel says.")] = "",
     interval: Annotated[str, typer.Option(envvar="PGVIGIL_INTERVAL", help="Time between two samples.")] = "10s",
+    groups: Annotated[
+        str, typer.Option(envvar="PGVIGIL_GROUPS", help="Groups of this host, e.g. web,asia. Default: as they are.")
+    ] = "",
+    labels: Annotated[
+        str, typer.Option(envvar="PGVIGIL_LABELS", help="Labels, e.g. site=eu,rack=7. Default: as they are.")
+    ] = "",
+    host_root: Annotated[
+        str,
+        typer.Option(
+            envvar="PGVIGIL_HOST_ROOT",
+            help="In a container: where the host's / is mounted, read-only and rslave; / watches the container itself.",
+        ),
+    ] = "",
     per_core: Annotated[bool, typer.Option(envvar="PGVIGIL_PER_CORE", help="Sample each core too.")] = False,
     mount_points_exclude: Annotated[
         str | None,
@@ -69,8 +82,8 @@ def agent(
     Example: pgvigil agent --dsn "host=db1 dbname=pgvigil user=agent_web1"
     """
     from pgvigil import config
-    from pgvigil.collect import CollectOptions, Collector
-    from pgvigil.collect import host_name as kernel_host_name
+    from pgvigil.collect import CollectOptions, Collector, check_view, machine_id
+    from pgvigil.collect import host_name as own_host_name
 
     log_to_stderr(log_level)
     filters = {
@@ -79,23 +92,33 @@ def agent(
         "disk_device_exclude": disk_device_exclude,
         "net_device_exclude": net_device_exclude,
     }
-    options = CollectOptions(per_core=per_core, **{name: text for name, text in filters.items() if text is not None})
-    name = config.check_host_name(host_name or kernel_host_name())
+    given = {name: text for name, text in filters.items() if text is not None}
+    options = CollectOptions(per_core=per_core, host_root=host_root, **given)
+    check_view(options.host_root)
+    name = config.check_host_name(host_name or own_host_name(host_root))
+    own_labels = {"machine_id": found} if (found := machine_id(host_root)) else {}
+    all_labels = own_labels | config.parse_labels(labels)
     interval_seconds = config.parse_duration(interval)
     if once:
-        _print_sample(Collector(options), name)
+        _print_sample(Collector(options), {"host_name": name, "labels": all_labels})
         return
     settings = config.AgentSettings(
-        dsn=dsn, host_name=name, interval_seconds=interval_seconds, notify_socket=config.notify_socket()
+        dsn=dsn,
+        host_name=name,
+        interval_seconds=interval_seconds,
+        groups=config.parse_groups(groups),
+        labels=all_labels,
+        notify_socket=config.notify_socket(),
     )
     become_agent(settings, options, log_level)
 
 
-def _print_sample(collector: Any, host_name: str) -> None:
+def _print_sample(collector: Any, host: dict[str, Any]) -> None:
     collector.prime()
     time.sleep(1)  # rates are taken between two readings
-    sample = asdict(collector.sample(datetime.now(UTC)))
-    typer.echo(json.dumps({"host_name": host_name, **sample}, default=datetime.isoformat, indent=2, ensure_ascii=False))
+    host |= asdict(collector.sample(datetime.now(UTC)))
+    host["inventory"] = asdict(collector.inventory())
+    typer.echo(json.dumps(host, default=datetime.isoformat, indent=2, ensure_ascii=False))
 
 
 @app.command()

@@ -24,6 +24,8 @@ class AgentSettings:
     host_name: str
     interval_seconds: float = 10.0
     buffer_samples: int = 8640  # a day at ten seconds, about 30 MB
+    groups: tuple[str, ...] = ()
+    labels: dict[str, str] = field(default_factory=dict)
     notify_socket: str | None = None
 
 
@@ -50,6 +52,33 @@ def parse_duration(text: str) -> float:
         message = f"{text!r} is no duration"
         raise ConfigError(message, "Give a number with a unit: 500ms, 10s, 5m, 1h, 1d")
     return seconds
+
+
+def parse_groups(text: str) -> tuple[str, ...]:
+    """Return the groups in a list such as `web,asia`.
+
+    Raises:
+        ConfigError: one is empty, or is there twice.
+    """
+    groups = tuple(part.strip() for part in text.split(",")) if text.strip() else ()
+    if "" in groups or len(set(groups)) < len(groups):
+        message = f"{text!r} is no list of groups"
+        raise ConfigError(message, "Give --groups (PGVIGIL_GROUPS) like web,asia")
+    return groups
+
+
+def parse_labels(text: str) -> dict[str, str]:
+    """Return the labels in a list such as `site=eu,rack=7`.
+
+    Raises:
+        ConfigError: one has no name or no value, or is there twice.
+    """
+    pairs = [[side.strip() for side in part.split("=", 1)] for part in text.split(",")] if text.strip() else []
+    labels = {pair[0]: pair[-1] for pair in pairs if len(pair) > 1 and all(pair)}
+    if len(labels) < len(pairs):
+        message = f"{text!r} is no list of labels"
+        raise ConfigError(message, "Give --labels (PGVIGIL_LABELS) like site=eu,rack=7")
+    return labels
 
 
 def read_secret(path: Path | None, option: str) -> str | None:

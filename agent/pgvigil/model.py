@@ -102,6 +102,14 @@ class NetworkInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class CollectorError:
+    """What keeps a collector (named after its part of a sample) from measuring, wholly or in part."""
+
+    collector: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Inventory:
     """What the host consists of, compared whole: a changed inventory is sent again."""
 
@@ -109,6 +117,8 @@ class Inventory:
     memory: tuple[MemoryInfo, ...]
     disk: tuple[DiskInfo, ...]
     network: tuple[NetworkInfo, ...]
+    errors: tuple[CollectorError, ...] = ()
+    """What failed since the inventory before this one."""
 
 
 @dataclass(frozen=True, slots=True)

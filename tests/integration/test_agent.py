@@ -84,7 +84,7 @@ def test_once_prints_a_sample_without_a_database():
     result = run_pgvigil("agent", "--once", PGVIGIL_DSN="host=127.0.0.1 port=1")
     sample = json.loads(result.stdout)
     assert 0 == result.returncode
-    assert {"host_name", "taken_at", "cpu", "memory", "disk", "network"} == sample.keys()
+    assert {"host_name", "labels", "taken_at", "cpu", "memory", "disk", "network", "inventory"} == sample.keys()
     assert "cpu-total" == sample["cpu"][0]["cpu_name"]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -63,9 +64,18 @@ def test_the_inventory_lists_what_the_host_has() -> None:
 
 
 def test_swap_is_found_among_its_neighbours() -> None:
-    """SwapCached is none of the two, and a kernel without swap has no lines."""
-    assert memory.parse_swap(b"SwapCached: 7 kB\nSwapTotal:  2048 kB\nSwapFree:   1024 kB\n") == (
-        2**21,
-        2**20,
-    )
-    assert memory.parse_swap(b"MemTotal: 1 kB\n") == (0, 0)
+    """SwapCached is none of the four, and a kernel without swap has no lines."""
+    meminfo = b"MemTotal: 4 kB\nSwapCached: 7 kB\nSwapTotal:  2048 kB\nSwapFree:   1024 kB\n"
+
+    assert {"MemTotal": 4096, "SwapTotal": 2**21, "SwapFree": 2**20} == memory.parse_meminfo(meminfo)
+
+
+def test_a_kernel_that_does_not_tell_what_is_available_is_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A guess from free and cached would be off by what cannot be dropped."""
+    (tmp_path / "meminfo").write_text("MemTotal: 4 kB\nMemFree: 1 kB\n")
+    monkeypatch.setattr(memory, "_MEMINFO", tmp_path / "meminfo")
+
+    with pytest.raises(KeyError, match="MemAvailable"):
+        memory.read(CollectOptions())

@@ -41,6 +41,7 @@ class Reading:
 
     load_1m: float
     times: Mapping[str, CpuTimes]
+    failure: str = ""
 
 
 def read(options: CollectOptions, _previous: Reading | None = None) -> Reading:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
@@ -12,8 +12,16 @@ from typing import TYPE_CHECKING, NamedTuple
 import psutil
 
 from pgvigil.collect.figures import per_second, percent, printable, whole_bytes
-from pgvigil.collect.mounts import Mount, find_bare_disks, find_kernel_name, parse_mounts, read_label
+from pgvigil.collect.mounts import (
+    Mount,
+    find_bare_disks,
+    find_kernel_name,
+    parse_mounts,
+    read_identity,
+    read_label,
+)
 from pgvigil.collect.options import excluded
+from pgvigil.collect.patience import Patience
 from pgvigil.model import DiskInfo, DiskLog
 
 if TYPE_CHECKING:
@@ -24,6 +32,7 @@ if TYPE_CHECKING:
 NAME = "disk"
 _LAYOUT_MAX_AGE_SECONDS = 60.0
 _CONTAINER_ROOTS = {"aufs", "fuse.fuse-overlayfs", "overlay"}
+_PATIENCE = Patience(seconds=0.5)  # one for the process: whoever reads next must not hang where this one did
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +54,7 @@ class Layout:
     table: bytes
     devices: frozenset[str]
     disks: tuple[Disk, ...]
+    stuck: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,26 +84,36 @@ class Reading:
     layout: Layout
     space: Mapping[str, Space]
     counters: Mapping[str, Counters]
+    identities: Mapping[str, int | None] = field(default_factory=dict)
+    failure: str = ""
 
 
 def read(options: CollectOptions, previous: Reading | None = None) -> Reading:
     """Read space and counters; the layout once a minute or when the mount table or the devices changed."""
-    table = Path(options.mounts_file).read_bytes()
-    counters = _read_counters()
+    table = Path(options.mount_table).read_bytes()
+    counters, failure = _read_counters()
     at = monotonic()
     layout = previous.layout if previous else None
     if (
         layout is None
         or layout.table != table
         or layout.devices != counters.keys()
+        or layout.stuck
         or at - layout.at > _LAYOUT_MAX_AGE_SECONDS
     ):
-        devices = frozenset(counters)
-        layout = Layout(at, table, devices, _find_disks(options, parse_mounts(table), devices))
-    space = {
-        disk.disk_name: space for disk in layout.disks if disk.mount and (space := read_space(disk.mount.mount_point))
-    }
-    return Reading(at, layout, space, counters)
+        layout = _read_layout(options, at, table, frozenset(counters))
+    places = {options.prefix + disk.mount.mount_point: disk.disk_name for disk in layout.disks if disk.mount}
+    answers, stuck = _PATIENCE.ask(read_space, places)
+    if hanging := layout.stuck + stuck:
+        failure = f"statvfs() does not return at {', '.join(path.removeprefix(options.prefix) for path in hanging)}"
+    return Reading(
+        at=at,
+        layout=layout,
+        space={places[path]: space for path, space in answers.items()},
+        counters=counters,
+        identities={disk.kernel_name: read_identity(disk.kernel_name) for disk in layout.disks if disk.kernel_name},
+        failure=failure,
+    )
 
 
 def rows(reading: Reading, previous: Reading | None) -> tuple[DiskLog, ...]:
@@ -158,9 +178,12 @@ def _rates(
     kernel_name: str | None, reading: Reading, previous: Reading | None
 ) -> tuple[float | None, float | None, float | None]:
     """Return bytes read and written per second and percent of time busy, all None after a reset."""
-    now = reading.counters.get(kernel_name or "")
-    before = previous.counters.get(kernel_name or "") if previous else None
+    name = kernel_name or ""
+    now = reading.counters.get(name)
+    before = previous.counters.get(name) if previous else None
     if previous is None or now is None or before is None:
+        return None, None, None
+    if reading.identities.get(name) != previous.identities.get(name):  # another device under the same name
         return None, None, None
     elapsed = reading.at - previous.at
     deltas = Counters(*(new - old for new, old in zip(now, before, strict=True)))
@@ -173,40 +196,48 @@ def _rates(
     )
 
 
-def _read_counters() -> dict[str, Counters]:
+def _read_counters() -> tuple[dict[str, Counters], str]:
     try:
         devices = psutil.disk_io_counters(perdisk=True, nowrap=False)
-    except (NotImplementedError, OSError):  # some sandboxes hide /proc/diskstats: space is still worth having
-        return {}
-    return {name: Counters(io.read_bytes, io.write_bytes, io.busy_time) for name, io in devices.items()}
+    except NotImplementedError:  # some sandboxes have no /proc/diskstats
+        return {}, ""
+    except (OSError, ValueError, IndexError) as exc:  # space is still worth having
+        return {}, f"no traffic of disks: {type(exc).__name__}: {exc}"
+    return {name: Counters(io.read_bytes, io.write_bytes, io.busy_time) for name, io in devices.items()}, ""
 
 
-def _find_disks(options: CollectOptions, mounts: tuple[Mount, ...], devices: frozenset[str]) -> tuple[Disk, ...]:
-    mounted = _find_mounted(options, mounts)
-    bare = find_bare_disks(mounts, (disk.kernel_name for disk in mounted if disk.kernel_name))
-    return mounted + tuple(
+def _read_layout(options: CollectOptions, at: float, table: bytes, devices: frozenset[str]) -> Layout:
+    mounts = parse_mounts(table)
+    wanted = {options.prefix + mount.mount_point: mount for mount in mounts if _is_wanted(options, mount)}
+    found, stuck = _PATIENCE.ask(_read_stat, wanted)
+    mounted = _find_mounted([(wanted[path], status) for path, status in found.items()], options.prefix)
+    bare = find_bare_disks(mounts, (disk.kernel_name for disk in mounted if disk.kernel_name), prefix=options.prefix)
+    disks = mounted + tuple(
         Disk(name, name, name, None, size)
         for name, size in bare.items()
         if name in devices and not excluded(options.disk_device_exclude, name)
     )
+    return Layout(at, table, devices, disks, stuck)
 
 
-def _find_mounted(options: CollectOptions, mounts: Iterable[Mount]) -> tuple[Disk, ...]:
+def _find_mounted(mounts: Iterable[tuple[Mount, os.stat_result]], prefix: str) -> tuple[Disk, ...]:
     """Return one disk per device: bind mounts and subvolumes count once, at the shortest mount point."""
     disks: dict[object, Disk] = {}
-    wanted = (mount for mount in mounts if _is_wanted(options, mount))
-    for mount in sorted(wanted, key=lambda mount: (len(mount.mount_point), mount.mount_point)):
-        try:
-            found = os.stat(mount.mount_point)  # noqa: PTH116 - one call for both answers, many times
-        except OSError:
-            continue
+    for mount, found in sorted(mounts, key=lambda item: (len(item[0].mount_point), item[0].mount_point)):
         if not stat.S_ISDIR(found.st_mode):  # containers bind files such as /etc/resolv.conf
             continue
-        kernel_name = find_kernel_name(found.st_dev, mount.source)
+        kernel_name = find_kernel_name(found.st_dev, mount.source, prefix=prefix)
         device = read_label(kernel_name) if kernel_name else mount.source.removeprefix("/dev/")
         disk = Disk(printable(mount.mount_point), printable(device), kernel_name, mount)
         disks.setdefault(kernel_name or (mount.source, found.st_dev), disk)
     return tuple(disks.values())
+
+
+def _read_stat(path: str) -> os.stat_result | None:
+    try:
+        return os.stat(path)  # noqa: PTH116 - one call for both answers, many times
+    except OSError:
+        return None
 
 
 def _is_wanted(options: CollectOptions, mount: Mount) -> bool:

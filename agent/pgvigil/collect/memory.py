@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psutil
-
 from pgvigil.collect.figures import percent, whole_bytes
 from pgvigil.model import MemoryInfo, MemoryLog
 
@@ -15,6 +13,8 @@ if TYPE_CHECKING:
     from pgvigil.collect.options import CollectOptions
 
 NAME = "memory"
+_MEMINFO = Path("/proc/meminfo")
+_WANTED = {b"MemTotal", b"MemAvailable", b"SwapTotal", b"SwapFree"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +25,18 @@ class Reading:
     memory_available: int
     swap_total: int
     swap_free: int
+    failure: str = ""
 
 
 def read(_options: CollectOptions, _previous: Reading | None = None) -> Reading:
-    """Read memory through psutil, which knows kernels without MemAvailable, and swap from its two lines."""
-    memory = psutil.virtual_memory()
-    swap_total, swap_free = parse_swap(Path("/proc/meminfo").read_bytes())
-    return Reading(memory.total, memory.available, swap_total, swap_free)
+    """Read four lines of one file."""
+    meminfo = parse_meminfo(_MEMINFO.read_bytes())
+    return Reading(
+        memory_total=meminfo["MemTotal"],
+        memory_available=meminfo["MemAvailable"],
+        swap_total=meminfo.get("SwapTotal", 0),
+        swap_free=meminfo.get("SwapFree", 0),
+    )
 
 
 def rows(reading: Reading, _previous: Reading | None) -> tuple[MemoryLog, ...]:
@@ -48,14 +53,14 @@ def inventory(options: CollectOptions) -> tuple[MemoryInfo, ...]:
     return tuple(size for size in sizes if size.physical_memory > 0)
 
 
-def parse_swap(meminfo: bytes) -> tuple[int, int]:
-    """Return total and free swap in bytes; psutil.swap_memory() reads /proc/vmstat as well, or warns."""
-    found = {b"SwapTotal:": 0, b"SwapFree:": 0}
+def parse_meminfo(meminfo: bytes) -> dict[str, int]:
+    """Return what is there of the four figures wanted, in bytes."""
+    found = {}
     for line in meminfo.splitlines():
-        if line.startswith(b"Swap"):
-            key, value, *_unit = line.split()
-            found[key] = int(value) * 1024
-    return found[b"SwapTotal:"], found[b"SwapFree:"]
+        key, _, value = line.partition(b":")
+        if key in _WANTED:
+            found[key.decode()] = int(value.removesuffix(b"kB")) * 1024
+    return found
 
 
 def _row(name: str, total: int, available: int) -> MemoryLog | None:

@@ -31,12 +31,12 @@ def parse_mounts(table: bytes) -> tuple[Mount, ...]:
     mounts: dict[str, Mount] = {}
     for line in table.split(b"\n"):  # not splitlines(): the kernel does not escape a carriage return
         if line.count(b" ") >= 2:  # noqa: PLR2004 - source, mount point, type
-            source, mount_point, fs_type = map(_unescape, line.split(b" ")[:3])
+            source, mount_point, fs_type = map(unescape, line.split(b" ")[:3])
             mounts[mount_point] = Mount(source, mount_point, fs_type)
     return tuple(mounts.values())
 
 
-def find_kernel_name(st_dev: int, source: str, sysfs: Path = SYSFS) -> str | None:
+def find_kernel_name(st_dev: int, source: str, sysfs: Path = SYSFS, prefix: str = "") -> str | None:
     """Return the block device below a mount point, None where there is none.
 
     The device number is right where names are not (/dev/root, /dev/mapper, no /dev at all). Those of btrfs
@@ -45,7 +45,7 @@ def find_kernel_name(st_dev: int, source: str, sysfs: Path = SYSFS) -> str | Non
     if os.major(st_dev):
         with suppress(OSError):
             return (sysfs / f"dev/block/{os.major(st_dev)}:{os.minor(st_dev)}").readlink().name
-    name = _source_name(source)
+    name = _source_name(source, prefix)
     return name if name and (sysfs / "class/block" / name).exists() else None
 
 
@@ -57,13 +57,23 @@ def read_label(kernel_name: str, sysfs: Path = SYSFS) -> str:
         return kernel_name
 
 
-def find_bare_disks(mounts: Iterable[Mount], mounted: Iterable[str], sysfs: Path = SYSFS) -> dict[str, int]:
+def read_identity(kernel_name: str, sysfs: Path = SYSFS) -> int | None:
+    """Return a number that a device has as long as it is there, and that no later one of its name has."""
+    try:
+        return (sysfs / "class/block" / kernel_name).stat().st_ino
+    except OSError:
+        return None
+
+
+def find_bare_disks(
+    mounts: Iterable[Mount], mounted: Iterable[str], sysfs: Path = SYSFS, prefix: str = ""
+) -> dict[str, int]:
     """Return whole disks, with their bytes, from which nothing is mounted at any height.
 
     `mounted` are kernel names known already. What has slaves (LVM, RAID, LUKS) is no disk, those are.
     """
     below: set[str] = set()
-    for name in {*mounted, *(_source_name(mount.source) for mount in mounts)} - {""}:
+    for name in {*mounted, *(_source_name(mount.source, prefix) for mount in mounts)} - {""}:
         _add_with_devices_below(name, below, sysfs)
     disks = {}
     for name in sorted(_list(sysfs / "block")):
@@ -74,14 +84,16 @@ def find_bare_disks(mounts: Iterable[Mount], mounted: Iterable[str], sysfs: Path
     return disks
 
 
-def _unescape(field: bytes) -> str:
+def unescape(field: bytes) -> str:
+    """Decode what the kernel escapes in its tables: blanks, tabs, line feeds, backslashes."""
     if b"\\" in field:
         field = _OCTAL_ESCAPE.sub(lambda escape: bytes((int(escape[1], 8),)), field)
     return os.fsdecode(field)
 
 
-def _source_name(source: str) -> str:
-    return os.path.realpath(source).rpartition("/")[2] if source.startswith("/dev/") else ""
+def _source_name(source: str, prefix: str) -> str:
+    # udev's links are relative, so below a prefix they lead to where they should.
+    return os.path.realpath(prefix + source).rpartition("/")[2] if source.startswith("/dev/") else ""
 
 
 def _add_with_devices_below(name: str, found: set[str], sysfs: Path) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import socket
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
@@ -50,6 +51,9 @@ class Reading:
     at: float
     counters: Mapping[str, Counters]
     links: Links
+    indexes: Mapping[str, int] = field(default_factory=dict)
+    """The kernel's numbers: an interface made anew has another, though its name is the same."""
+    failure: str = ""
 
 
 def read(options: CollectOptions, previous: Reading | None = None) -> Reading:
@@ -60,11 +64,12 @@ def read(options: CollectOptions, previous: Reading | None = None) -> Reading:
         if not excluded(options.net_device_exclude, name)
     }
     at = monotonic()
+    indexes = {name: _read_index(name) for name in counters}
     interfaces = frozenset(counters)
     # Three ioctl per interface, more than the whole rest of a beat, and some drivers ask the card itself.
     if previous is None or previous.links.interfaces != interfaces or at - previous.links.at > _LINKS_MAX_AGE_SECONDS:
-        return Reading(at, counters, Links(at, interfaces, _read_speeds()))
-    return Reading(at, counters, previous.links)
+        return Reading(at, counters, Links(at, interfaces, _read_speeds()), indexes)
+    return Reading(at, counters, previous.links, indexes)
 
 
 def rows(reading: Reading, previous: Reading | None) -> tuple[NetworkLog, ...]:
@@ -75,7 +80,7 @@ def rows(reading: Reading, previous: Reading | None) -> tuple[NetworkLog, ...]:
     rates = (
         _row(name, now, previous.counters[name], elapsed, reading.links.speeds.get(name))
         for name, now in reading.counters.items()
-        if name in previous.counters
+        if name in previous.counters and reading.indexes.get(name) == previous.indexes.get(name)
     )
     return tuple(row for row in rates if row is not None)
 
@@ -113,6 +118,13 @@ def _row(name: str, now: Counters, before: Counters, elapsed: float, speed: int 
         return None
     usage = None if speed is None else percent(8 * max(received, sent), speed)
     return NetworkLog(printable(name), received, sent, errors, drops, usage)
+
+
+def _read_index(name: str) -> int:
+    try:
+        return socket.if_nametoindex(name)
+    except OSError:  # gone since its counters were read, or its name has bytes that are no UTF-8
+        return 0
 
 
 def _read_speeds() -> dict[str, int]:

@@ -44,10 +44,25 @@ class CollectOptions:
     disk_device_exclude: str = _DISK_DEVICES
     """Whole disks without a mount. What is mounted is chosen by its mount point and its type."""
     net_device_exclude: str = _NET_DEVICES
-    mounts_file: str = "/proc/self/mounts"
+    host_root: str = ""
+    """In a container, where the host's root is mounted; names and filters are those of the host."""
+    mounts_file: str = ""
+
+    @property
+    def prefix(self) -> str:
+        """What stands before each path of the host."""
+        return self.host_root.rstrip("/")
+
+    @property
+    def mount_table(self) -> str:
+        """Where the host's mounts are listed: a container's own are not those of its host."""
+        return self.mounts_file or ("/proc/1/mounts" if self.prefix else "/proc/self/mounts")
 
     def __post_init__(self) -> None:
-        """Refuse a filter that is no regular expression before the first beat meets it."""
+        """Refuse what could only fail at the first beat."""
+        if self.host_root and not self.host_root.startswith("/"):
+            message = f"host_root={self.host_root!r} is no absolute path"
+            raise ConfigError(message, "Give --host-root (PGVIGIL_HOST_ROOT) like /host, or leave it out")
         for name in (field.name for field in fields(self) if field.name.endswith("_exclude")):
             pattern = getattr(self, name)
             try:
