@@ -29,6 +29,9 @@ for _name in list(os.environ):
     if _name.startswith("PG") and not _name.startswith("PGVIGIL_TEST_"):
         del os.environ[_name]
 
+# The tests measure what they see, be it a container; tests/integration/test_collect_host.py is about the difference.
+os.environ["PGVIGIL_HOST_ROOT"] = "/"
+
 # fsync only guards against a power cut; synchronous_commit stays, for tests look at the order of commits.
 _SETTINGS = {"fsync": "off", "timezone": "UTC"}
 _TEMPLATE = "pgvigil_template"

@@ -38,7 +38,8 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 def command(name: str, dsn: str, options: Sequence[str], directory: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Run `pgvigil name` in the background, its log in the directory."""
     with (directory / f"{name}.log").open("wb") as log:
-        environment = {**os.environ, "PGVIGIL_DSN": dsn}
+        # In a container the demo shows the container, and need not be told to.
+        environment = {"PGVIGIL_HOST_ROOT": "/", **os.environ, "PGVIGIL_DSN": dsn}
         process = _start([sys.executable, "-m", "pgvigil", name, *options], env=environment, stdout=log, stderr=log)
     try:
         yield process
