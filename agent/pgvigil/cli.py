@@ -40,40 +40,25 @@ Dsn = Annotated[
 LogLevel = Annotated[str, typer.Option(envvar="PGVIGIL_LOG_LEVEL", help="debug, info, warning or error.")]
 
 
+def _filter(variable: str) -> Any:
+    return typer.Option(envvar=variable, help="Regular expression; instead of the default.")
+
+
 @app.command()
 def agent(
     dsn: Dsn = "",
     host_name: Annotated[str, typer.Option(envvar="PGVIGIL_HOST_NAME", help="Default: what the kernel says.")] = "",
     interval: Annotated[str, typer.Option(envvar="PGVIGIL_INTERVAL", help="Time between two samples.")] = "10s",
-    groups: Annotated[
-        str, typer.Option(envvar="PGVIGIL_GROUPS", help="Groups of this host, e.g. web,asia. Default: as they are.")
-    ] = "",
-    labels: Annotated[
-        str, typer.Option(envvar="PGVIGIL_LABELS", help="Labels, e.g. site=eu,rack=7. Default: as they are.")
-    ] = "",
+    groups: Annotated[str, typer.Option(envvar="PGVIGIL_GROUPS", help="Groups of this host: web,asia.")] = "",
+    labels: Annotated[str, typer.Option(envvar="PGVIGIL_LABELS", help="Its labels: site=eu,rack=7.")] = "",
     host_root: Annotated[
-        str,
-        typer.Option(
-            envvar="PGVIGIL_HOST_ROOT",
-            help="In a container: where the host's / is mounted, read-only and rslave; / watches the container itself.",
-        ),
+        str, typer.Option(envvar="PGVIGIL_HOST_ROOT", help="In a container: where the host's / is mounted.")
     ] = "",
     per_core: Annotated[bool, typer.Option(envvar="PGVIGIL_PER_CORE", help="Sample each core too.")] = False,
-    mount_points_exclude: Annotated[
-        str | None,
-        typer.Option(envvar="PGVIGIL_MOUNT_POINTS_EXCLUDE", help="Regular expression; instead of the default."),
-    ] = None,
-    fs_types_exclude: Annotated[
-        str | None, typer.Option(envvar="PGVIGIL_FS_TYPES_EXCLUDE", help="Regular expression; instead of the default.")
-    ] = None,
-    disk_device_exclude: Annotated[
-        str | None,
-        typer.Option(envvar="PGVIGIL_DISK_DEVICE_EXCLUDE", help="Regular expression; instead of the default."),
-    ] = None,
-    net_device_exclude: Annotated[
-        str | None,
-        typer.Option(envvar="PGVIGIL_NET_DEVICE_EXCLUDE", help="Regular expression; instead of the default."),
-    ] = None,
+    mount_points_exclude: Annotated[str | None, _filter("PGVIGIL_MOUNT_POINTS_EXCLUDE")] = None,
+    fs_types_exclude: Annotated[str | None, _filter("PGVIGIL_FS_TYPES_EXCLUDE")] = None,
+    disk_device_exclude: Annotated[str | None, _filter("PGVIGIL_DISK_DEVICE_EXCLUDE")] = None,
+    net_device_exclude: Annotated[str | None, _filter("PGVIGIL_NET_DEVICE_EXCLUDE")] = None,
     once: Annotated[bool, typer.Option("--once", help="Print one sample as JSON, without a database.")] = False,
     log_level: LogLevel = "info",
 ) -> None:
@@ -96,8 +81,7 @@ def agent(
     options = CollectOptions(per_core=per_core, host_root=host_root, **given)
     check_view(options.host_root)
     name = config.check_host_name(host_name or own_host_name(host_root))
-    own_labels = {"machine_id": found} if (found := machine_id(host_root)) else {}
-    all_labels = own_labels | config.parse_labels(labels)
+    all_labels = machine_id(host_root) | config.parse_labels(labels)
     interval_seconds = config.parse_duration(interval)
     if once:
         _print_sample(Collector(options), {"host_name": name, "labels": all_labels})

@@ -102,14 +102,6 @@ class NetworkInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class CollectorError:
-    """What keeps a collector (named after its part of a sample) from measuring, wholly or in part."""
-
-    collector: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
 class Inventory:
     """What the host consists of, compared whole: a changed inventory is sent again."""
 
@@ -117,8 +109,8 @@ class Inventory:
     memory: tuple[MemoryInfo, ...]
     disk: tuple[DiskInfo, ...]
     network: tuple[NetworkInfo, ...]
-    errors: tuple[CollectorError, ...] = ()
-    """What failed since the inventory before this one."""
+    incomplete: tuple[str, ...] = ()
+    """Parts that could not be read whole: what is missing in them is not gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +122,18 @@ class Sample:
     memory: tuple[MemoryLog, ...]
     disk: tuple[DiskLog, ...]
     network: tuple[NetworkLog, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AgentProblem:
+    """What went wrong in an agent, from started_at on; occurrences count until it was over."""
+
+    problem: str
+    subject: str
+    detail: str
+    occurrences: int
+    started_at: datetime
+    last_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,7 +92,11 @@ comment on function pgvigil.claim_host(text) is 'The login that a host belongs t
 
 
 create or replace function pgvigil.register_host(
-    p_host_name text, p_sample_interval interval, p_agent_version text, p_groups text[] default null
+    p_host_name text,
+    p_sample_interval interval,
+    p_agent_version text,
+    p_groups text[] default null,
+    p_labels jsonb default null
 )
 returns integer
 language plpgsql
@@ -111,20 +115,27 @@ begin
         and h.sample_interval = p_sample_interval
         and h.agent_version = p_agent_version
         and h.groups = coalesce(p_groups, h.groups)
+        and h.labels @> coalesce(p_labels, '{}')
         and not h.is_deleted;
     if found then
         -- Nothing to write: a thousand agents that come back at once do not queue for the gate.
         return v_host_id;
     end if;
 
-    insert into pgvigil.host as h (host_name, login_role, sample_interval, agent_version, groups, last_seen_at)
-    values (p_host_name, v_login, p_sample_interval, p_agent_version, coalesce(p_groups, '{}'), statement_timestamp())
+    insert into pgvigil.host as h (
+        host_name, login_role, sample_interval, agent_version, groups, labels, last_seen_at
+    )
+    values (
+        p_host_name, v_login, p_sample_interval, p_agent_version, coalesce(p_groups, '{}'), coalesce(p_labels, '{}'),
+        statement_timestamp()
+    )
     on conflict (host_name) do update
         set
             login_role = excluded.login_role,
             sample_interval = excluded.sample_interval,
             agent_version = excluded.agent_version,
             groups = coalesce(p_groups, h.groups),
+            labels = h.labels || excluded.labels, -- people set some too
             is_deleted = false,
             last_seen_at = excluded.last_seen_at,
             updated_at = statement_timestamp()
@@ -137,7 +148,7 @@ begin
     return v_host_id;
 end
 $$;
-comment on function pgvigil.register_host(text, interval, text, text[]) is 'Makes the host known, or notes its new interval, version or groups; binds it to the login that calls; returns its host_id.';
+comment on function pgvigil.register_host(text, interval, text, text[], jsonb) is 'Makes the host known, or notes its new interval, version, groups or labels (those it does not name are kept); binds it to the login that calls; returns its host_id.';
 
 
 create or replace function pgvigil.record_inventory(p_host_id integer, p_inventory jsonb)
@@ -182,6 +193,8 @@ begin
             v_table.stored, v_table.excluded
         )
         using p_host_id, p_inventory -> v_table.key;
+        -- A part that could not be read whole does not tell what is gone.
+        continue when p_inventory -> 'incomplete' ? v_table.key;
         -- What vanished keeps its row and its history.
         execute format(
             'update pgvigil.%1$I as t set is_deleted = true, updated_at = statement_timestamp()'

@@ -425,6 +425,7 @@ begin
         ('send_reminders', '0'),
         ('sweep_gate', '0'),
         ('watch_clocks', '1 minute'),
+        ('watch_agent_problems', '1 minute'),
         ('watch_disks', pgvigil.setting('forecast_every')::interval),
         ('ensure_partitions', '1 hour'),
         ('end_long_reads', '0'),

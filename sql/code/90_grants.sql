@@ -28,8 +28,9 @@ grant insert (
 ) on pgvigil.network_log to pgvigil_agent;
 grant select on pgvigil.own_host to pgvigil_agent;
 grant execute on function
-pgvigil.register_host(text, interval, text, text[]),
-pgvigil.record_inventory(integer, jsonb)
+pgvigil.register_host(text, interval, text, text[], jsonb),
+pgvigil.record_inventory(integer, jsonb),
+pgvigil.record_agent_problems(integer, jsonb)
 to pgvigil_agent;
 
 -- The mailer touches no table: it claims, marks and ticks.

@@ -157,7 +157,7 @@ select results_eq(
     $$,
     $$
     values
-    ('pgvigil_agent', 'record_inventory,register_host'),
+    ('pgvigil_agent', 'record_agent_problems,record_inventory,register_host'),
     ('pgvigil_mailer', 'claim_mail,mark_mail_failed,mark_mail_sent,next_mail_due,tick'),
     (
         'pgvigil_operator',

@@ -1,6 +1,6 @@
 -- What an agent says of its host: it registers, and sends its inventory.
 begin;
-select plan(42);
+select plan(56);
 
 create function pg_temp.host(p_name text default 'web1') returns pgvigil.host language sql as $$
     select h from pgvigil.host as h where h.host_name = p_name
@@ -123,6 +123,58 @@ select is(
     pg_temp.inventory('{"cpu": [{"cpu_name": "cpu-total", "cpu_core": 16}]}'), 'cpu-total, /, sdb, memory, eth0',
     'a part that is missing from the inventory is left as it was'
 );
+-- What could not be read whole.
+select is(
+    pg_temp.inventory('{"disk": [{"disk_name": "/", "device": "sda1", "size": 98}], "network": [], "incomplete": ["disk"]}'),
+    'cpu-total, /, sdb, memory, eth0 (gone)', 'what is missing in a part that is incomplete is not gone'
+);
+select is((select d.size from pgvigil.disk_info as d inner join v on v.host_id = d.host_id where d.disk_name = '/'), 98::bigint, 'what is there is noted');
+
+-- Labels.
+select is(
+    pgvigil.register_host('web1', '5 seconds', '2.0', p_labels => '{"site": "eu"}'), (select b.host_id from before as b),
+    'with labels it is the same host'
+);
+select is((pg_temp.host()).labels ->> 'site', 'eu', 'and they are noted');
+
+-- Problems of the agent, by the clock of the host; seconds count from 12:00.
+create function pg_temp.at(p_second numeric) returns timestamptz language sql as $$
+    select '2031-03-30 12:00+00'::timestamptz + p_second * interval '1 second'
+$$;
+create function pg_temp.problem(p_started numeric, p_last numeric, p_occurrences bigint, p_detail text default 'EIO') returns text language sql as $$
+    select pgvigil.record_agent_problems(v.host_id, jsonb_build_array(jsonb_build_object(
+        'problem', 'collector_failed', 'subject', 'disk', 'detail', p_detail, 'occurrences', p_occurrences,
+        'started_at', pg_temp.at(p_started), 'last_at', pg_temp.at(p_last)
+    ))) from v;
+    select format('%s: %s times, %s s', p.detail, p.occurrences, extract(epoch from p.last_at - p.started_at)::integer) from pgvigil.agent_problem as p
+$$;
+create function pg_temp.watched(p_second numeric) returns text language plpgsql as $$
+begin
+    perform pgvigil.watch_agent_problems(pg_temp.at(p_second));
+    return coalesce((
+        select string_agg(format('%s %s (%s)', a.resource, a.state, a.detail), ', ') from pgvigil.alert as a
+        where a.metric = 'agent_problem' and a.resolved_at is null
+    ), 'none');
+end
+$$;
+create function pg_temp.sample(p_second numeric) returns void language sql as $$
+    insert into pgvigil.memory_log (created_at, host_id, memory_name, memory_usage, used_bytes, available_bytes)
+    select pg_temp.at(p_second), v.host_id, 'memory', 1, 1, 1 from v
+$$;
+select pgvigil.ensure_partitions(pg_temp.at(0));
+select is(pg_temp.watched(0), 'none', 'of an agent without problems there is no alert');
+select is(pg_temp.problem(10, 10, 1), 'EIO: 1 times, 0 s', 'a problem is noted');
+select is(pg_temp.problem(10, 30, 3), 'EIO: 3 times, 20 s', 'and counted while it lasts');
+select is(pg_temp.problem(10, 30, 3), 'EIO: 3 times, 20 s', 'told twice it counts once');
+select is(pg_temp.watched(31), 'collector_failed disk pending (EIO)', 'it is judged where there is no sample yet');
+select pg_temp.sample(330);
+select is(pg_temp.problem(10, 330, 33, 'ENXIO'), 'ENXIO: 33 times, 320 s', 'its last reason is kept');
+select is(pg_temp.watched(332), 'collector_failed disk firing (ENXIO)', 'it fires when it has lasted for five minutes');
+select pg_temp.sample(350);
+select is(pg_temp.watched(351), 'collector_failed disk firing (ENXIO)', 'two beats without it are not its end');
+select pg_temp.sample(370);
+select is(pg_temp.watched(371), 'none', 'more are');
+select is(pg_temp.problem(500, 500, 1), 'EIO: 1 times, 0 s', 'if it comes back it counts from one');
 
 select * from finish();
 rollback;

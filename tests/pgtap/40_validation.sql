@@ -267,8 +267,15 @@ from (
     ('memory_info_host_exists', $$insert into pgvigil.memory_info (host_id, memory_name, physical_memory) values (-1, 'x', 1)$$),
     ('disk_info_host_exists', $$insert into pgvigil.disk_info (host_id, disk_name, device, size) values (-1, 'x', 'x', 1)$$),
     ('network_info_host_exists', $$insert into pgvigil.network_info (host_id, network_interface) values (-1, 'x')$$),
-    ('gate_host_exists', $$insert into pgvigil.gate values (-1, 'cpu_log', '{}', '{}')$$)
+    ('gate_host_exists', $$insert into pgvigil.gate values (-1, 'cpu_log', '{}', '{}')$$),
+    ('agent_problem_host_exists', $$select pgvigil.record_agent_problems(-1, '[{"problem": "x", "subject": "x", "detail": "x", "occurrences": 1, "started_at": "2031-01-01", "last_at": "2031-01-01"}]')$$)
 ) as c (name, statement);
+select is((pg_temp.refusal(c.statement)).name, c.name, 'refused: ' || c.what)
+from (
+    values
+    ('a problem that never occurred', 'agent_problem_occurred', $$insert into pgvigil.agent_problem select h.host_id, 'x', 'x', 'x', 0, now(), now() from pgvigil.host as h$$),
+    ('a problem that ended before it began', 'agent_problem_ends_after_it_started', $$insert into pgvigil.agent_problem select h.host_id, 'x', 'x', 'x', 1, now(), '-infinity' from pgvigil.host as h$$)
+) as c (what, name, statement);
 
 -- A backslash that takes the next character literally is none of that.
 delete from pgvigil.threshold;

@@ -11,8 +11,8 @@ PACKAGE = Path(__file__).parents[2] / "agent" / "pgvigil"
 
 FLOORS = (
     {"__init__", "errors", "model", "wording", "chart"},
-    {"config", "database", "embedded", "children", "message", "headers", "collect", "systemd"},
-    {"compose", "smtp", "sink", "migrate", "fleet", "logs"},
+    {"config", "database", "embedded", "children", "message", "headers", "problems", "systemd"},
+    {"collect", "compose", "smtp", "sink", "migrate", "fleet", "logs"},
     {"sampling", "mailing", "top"},
     {"demo", "lean"},
     {"cli"},

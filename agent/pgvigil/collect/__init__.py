@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import logging
-import sys
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pgvigil.collect import cpu, disk, memory, network
 from pgvigil.collect.container import check_view
 from pgvigil.collect.figures import printable
 from pgvigil.collect.host import host_name, machine_id
 from pgvigil.collect.options import CollectOptions
-from pgvigil.model import CollectorError, Inventory, Sample
+from pgvigil.model import Inventory, Sample
+from pgvigil.problems import Problems
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["COLLECTORS", "CollectOptions", "Collector", "check_view", "host_name", "machine_id"]
 
@@ -28,7 +31,7 @@ class Subject(Protocol):
     def read(self, options: CollectOptions, previous: Any, /) -> Any:
         """Read the counters; the previous reading carries what need not be found out again.
 
-        The reading's `failure` says what of it is missing, empty if nothing is.
+        The reading's `failures` say what of it is missing and why: (problem, subject) and reason.
         """
 
     def rows(self, reading: Any, previous: Any, /) -> tuple[Any, ...]:
@@ -44,13 +47,13 @@ COLLECTORS: tuple[Subject, ...] = (cpu, memory, disk, network)
 class Collector:
     """Remembers the previous readings; one per thread."""
 
-    def __init__(self, options: CollectOptions | None = None) -> None:
-        """Take the options; reading starts with the first call."""
+    def __init__(self, options: CollectOptions | None = None, problems: Problems | None = None) -> None:
+        """Take the options, and where failures are noted; reading starts with the first call."""
         self._options = options or CollectOptions()
+        self._problems = problems or Problems()
         self._readings: dict[str, Any] = {}
         self._infos: dict[str, tuple[Any, ...]] = {}
-        self._failures: dict[str, str] = {}
-        self._untold: dict[str, str] = {}
+        self._failures: dict[str, Mapping[tuple[str, str], str | Exception]] = {}
 
     def prime(self) -> None:
         """Take the readings that the first sample's rates are counted from."""
@@ -62,45 +65,40 @@ class Collector:
         return Sample(taken_at, rows["cpu"], rows["memory"], rows["disk"], rows["network"])
 
     def inventory(self) -> Inventory:
-        """Describe the host, and what failed since the last time, if only for a beat.
-
-        A collector that fails repeats what it last knew, as nothing would mean gone.
-        """
+        """Describe the host; a collector that fails repeats what it last knew, and says that it may not be all."""
+        incomplete = {name for name, failures in self._failures.items() if failures}
         for subject in COLLECTORS:
             try:
                 self._infos[subject.NAME] = subject.inventory(self._options)
+                self._problems.over("inventory_failed", subject.NAME)
             except Exception as exc:  # noqa: BLE001 - one failing collector must not stop the others
-                self._report(subject, f"{type(exc).__name__}: {exc}")
+                self._report("inventory_failed", subject.NAME, exc)
+                incomplete.add(subject.NAME)
         infos = {subject.NAME: self._infos.get(subject.NAME, ()) for subject in COLLECTORS}
-        errors = sorted((self._untold | self._failures).items())
-        self._untold.clear()
-        return Inventory(
-            infos["cpu"],
-            infos["memory"],
-            infos["disk"],
-            infos["network"],
-            tuple(CollectorError(name, reason) for name, reason in errors),
-        )
+        return Inventory(infos["cpu"], infos["memory"], infos["disk"], infos["network"], tuple(sorted(incomplete)))
 
     def _measure(self, subject: Subject) -> tuple[Any, ...]:
         previous = self._readings.get(subject.NAME)
+        rows: tuple[Any, ...] = ()
+        failures: Mapping[tuple[str, str], str | Exception]
         try:
             reading = subject.read(self._options, previous)
             rows = subject.rows(reading, previous)
+            self._readings[subject.NAME] = reading
+            failures = reading.failures
         except Exception as exc:  # noqa: BLE001 - one failing collector must not stop the others
-            self._report(subject, f"{type(exc).__name__}: {exc}")
-            return ()
-        self._readings[subject.NAME] = reading
-        if reading.failure:
-            self._report(subject, reading.failure)
-        else:
-            self._failures.pop(subject.NAME, None)
+            failures = {("collector_failed", subject.NAME): exc}
+        for (problem, name), reason in failures.items():
+            self._report(problem, name, reason)
+        for problem, name in self._failures.get(subject.NAME, {}).keys() - failures.keys():
+            self._problems.over(problem, name)
+        self._failures[subject.NAME] = failures
         return rows
 
-    def _report(self, subject: Subject, failure: str) -> None:
+    def _report(self, problem: str, name: str, reason: str | Exception) -> None:
         """Log a failure once; the same again every few seconds is for those who debug."""
-        reason = printable(failure)[:_LONGEST_REASON]
-        level = logging.DEBUG if self._failures.get(subject.NAME) == reason else logging.WARNING
-        self._failures[subject.NAME] = self._untold[subject.NAME] = reason
-        show_traceback = _log.isEnabledFor(logging.DEBUG) and sys.exc_info()[0] is not None
-        _log.log(level, "collector_failed collector=%s reason=%r", subject.NAME, reason, exc_info=show_traceback)
+        text = f"{type(reason).__name__}: {reason}" if isinstance(reason, Exception) else reason
+        text = printable(text)[:_LONGEST_REASON]
+        level = logging.WARNING if self._problems.note(problem, name, text) else logging.DEBUG
+        exc_info = reason if isinstance(reason, Exception) and _log.isEnabledFor(logging.DEBUG) else None
+        _log.log(level, "%s subject=%s reason=%r", problem, name, text, exc_info=exc_info)

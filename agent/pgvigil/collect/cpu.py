@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import psutil
 
@@ -41,7 +41,7 @@ class Reading:
 
     load_1m: float
     times: Mapping[str, CpuTimes]
-    failure: str = ""
+    failures: ClassVar[Mapping[tuple[str, str], str]] = {}
 
 
 def read(options: CollectOptions, _previous: Reading | None = None) -> Reading:

@@ -12,14 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import psutil
 
 from pgvigil.collect.figures import per_second, percent, printable, whole_bytes
-from pgvigil.collect.mounts import (
-    Mount,
-    find_bare_disks,
-    find_kernel_name,
-    parse_mounts,
-    read_identity,
-    read_label,
-)
+from pgvigil.collect.mounts import Mount, find_bare_disks, find_kernel_name, parse_mounts, read_identity, read_label
 from pgvigil.collect.options import excluded
 from pgvigil.collect.patience import Patience
 from pgvigil.model import DiskInfo, DiskLog
@@ -85,13 +78,13 @@ class Reading:
     space: Mapping[str, Space]
     counters: Mapping[str, Counters]
     identities: Mapping[str, int | None] = field(default_factory=dict)
-    failure: str = ""
+    failures: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
 
 def read(options: CollectOptions, previous: Reading | None = None) -> Reading:
     """Read space and counters; the layout once a minute or when the mount table or the devices changed."""
     table = Path(options.mount_table).read_bytes()
-    counters, failure = _read_counters()
+    counters, failures = _read_counters()
     at = monotonic()
     layout = previous.layout if previous else None
     if (
@@ -104,15 +97,15 @@ def read(options: CollectOptions, previous: Reading | None = None) -> Reading:
         layout = _read_layout(options, at, table, frozenset(counters))
     places = {options.prefix + disk.mount.mount_point: disk.disk_name for disk in layout.disks if disk.mount}
     answers, stuck = _PATIENCE.ask(read_space, places)
-    if hanging := layout.stuck + stuck:
-        failure = f"statvfs() does not return at {', '.join(path.removeprefix(options.prefix) for path in hanging)}"
+    for path in layout.stuck + stuck:
+        failures["mount_hangs", printable(path.removeprefix(options.prefix))] = "statvfs() does not return"
     return Reading(
         at=at,
         layout=layout,
         space={places[path]: space for path, space in answers.items()},
         counters=counters,
         identities={disk.kernel_name: read_identity(disk.kernel_name) for disk in layout.disks if disk.kernel_name},
-        failure=failure,
+        failures=failures,
     )
 
 
@@ -196,14 +189,14 @@ def _rates(
     )
 
 
-def _read_counters() -> tuple[dict[str, Counters], str]:
+def _read_counters() -> tuple[dict[str, Counters], dict[tuple[str, str], str]]:
     try:
         devices = psutil.disk_io_counters(perdisk=True, nowrap=False)
     except NotImplementedError:  # some sandboxes have no /proc/diskstats
-        return {}, ""
+        return {}, {}
     except (OSError, ValueError, IndexError) as exc:  # space is still worth having
-        return {}, f"no traffic of disks: {type(exc).__name__}: {exc}"
-    return {name: Counters(io.read_bytes, io.write_bytes, io.busy_time) for name, io in devices.items()}, ""
+        return {}, {("collector_failed", "disk traffic"): f"{type(exc).__name__}: {exc}"}
+    return {name: Counters(io.read_bytes, io.write_bytes, io.busy_time) for name, io in devices.items()}, {}
 
 
 def _read_layout(options: CollectOptions, at: float, table: bytes, devices: frozenset[str]) -> Layout:

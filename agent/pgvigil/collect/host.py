@@ -24,10 +24,10 @@ def host_name(host_root: str = "") -> str:
     return name
 
 
-def machine_id(host_root: str = "") -> str | None:
-    """Return what tells this machine from another of the same name, None before systemd has made it."""
+def machine_id(host_root: str = "") -> dict[str, str]:
+    """Return the label that tells this machine from another of the same name; none before systemd has made it."""
     found = _first_line(Path(host_root or "/", "etc/machine-id"))
-    return found if found not in {"", "uninitialized"} else None
+    return {"machine_id": found} if found not in {"", "uninitialized"} else {}
 
 
 def _first_line(file: Path) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pgvigil.collect.figures import percent, whole_bytes
 from pgvigil.model import MemoryInfo, MemoryLog
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pgvigil.collect.options import CollectOptions
 
 NAME = "memory"
@@ -25,7 +27,7 @@ class Reading:
     memory_available: int
     swap_total: int
     swap_free: int
-    failure: str = ""
+    failures: ClassVar[Mapping[tuple[str, str], str]] = {}
 
 
 def read(_options: CollectOptions, _previous: Reading | None = None) -> Reading:

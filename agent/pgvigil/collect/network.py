@@ -6,7 +6,7 @@ import socket
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import psutil
 
@@ -53,7 +53,7 @@ class Reading:
     links: Links
     indexes: Mapping[str, int] = field(default_factory=dict)
     """The kernel's numbers: an interface made anew has another, though its name is the same."""
-    failure: str = ""
+    failures: ClassVar[Mapping[tuple[str, str], str]] = {}
 
 
 def read(options: CollectOptions, previous: Reading | None = None) -> Reading:
