@@ -298,3 +298,53 @@ def test_a_file_system_that_hangs_does_not_stop_the_others(tmp_path):
         f"mount_hangs {place} statvfs() does not return 5",
         "threads 1 incomplete ()",
     ]
+
+
+ANEW = """
+import subprocess, time
+from datetime import UTC, datetime
+from pgvigil.collect import CollectOptions, Collector
+
+def make(packets):
+    run("ip link add vpn0 type dummy; ip addr add 192.0.2.1/24 dev vpn0; ip link set vpn0 up")
+    send(packets)
+
+def run(command):
+    subprocess.run(command, shell=True, check=True)
+
+def send(packets):
+    import socket
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
+        for _ in range(packets):
+            line.sendto(bytes(1000), ("192.0.2.2", 9))
+
+def rates():
+    time.sleep(0.2)
+    return [row.sent_bytes_per_second > 0 for row in collector.sample(datetime.now(UTC)).network]
+
+collector = Collector(CollectOptions(net_device_exclude="^(?!vpn0$)"))
+make(10)
+collector.prime()
+send(10)
+print("there", rates())
+run("ip link del vpn0")
+make(10_000)  # more than the one before ever had
+print("made anew", rates())
+send(10)
+print("later", rates())
+run("ip link del vpn0")
+print("gone", rates())
+make(1)
+print("plugged in", rates())
+"""
+
+
+def test_an_interface_that_is_made_anew_has_no_false_rate():
+    """A real one, in a network of its own: deleted, and there again with larger counters before the next beat."""
+    if unshare("ip link add vpn0 type dummy", "--net").returncode:
+        pytest.skip("this kernel makes no dummy interfaces")
+    result = unshare('exec "$PYTHON" -c "$ANEW"', "--net", ANEW=ANEW)
+
+    assert result.stdout.splitlines() == [
+        "there [True]", "made anew []", "later [True]", "gone []", "plugged in []",
+    ], result.stderr  # fmt: skip

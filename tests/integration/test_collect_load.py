@@ -216,6 +216,8 @@ def compare_traffic(table, row, device, bounds):
     """An overlay has none."""
     if row.read_bytes_per_second is None:
         return
+    mapped = Path("/dev/mapper", device)
+    device = mapped.resolve().name if mapped.exists() else device
     for field in ("read", "write"):
         name = f"{row.disk_name} {field}_bytes_per_second, diskstats"
         table(name, getattr(row, f"{field}_bytes_per_second"), *bounds.rate(f"{device} {field}"), slack=0.1)

@@ -6,12 +6,12 @@ import logging
 import socket
 import time
 from dataclasses import fields
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pgvigil.collect import COLLECTORS, CollectOptions, Collector, host_name
+from pgvigil.collect import COLLECTORS, CollectOptions, Collector, disk, host_name, machine_id, network
 from pgvigil.collect.figures import per_second, percent, printable, whole_bytes
 from pgvigil.errors import CollectError, ConfigError
 
@@ -60,6 +60,38 @@ def test_a_sample_speaks_only_of_what_the_inventory_knows() -> None:
     assert {row.memory_name for row in sample.memory} == {info.memory_name for info in inventory.memory}
     assert {row.disk_name for row in sample.disk} == {info.disk_name for info in inventory.disk}
     assert {row.network_interface for row in sample.network} == {info.network_interface for info in inventory.network}
+
+
+def test_a_clock_that_is_set_changes_no_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a day in either direction: rates are taken over the time that the machine was awake."""
+    collector = Collector(CollectOptions(net_device_exclude=""))
+    clock = 1000.0
+    for module in (disk, network):
+        monkeypatch.setattr(module, "monotonic", lambda: clock)
+    collector.prime()
+    counted = network.read(CollectOptions(net_device_exclude="")).counters["lo"].sent_bytes
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
+        line.sendto(bytes(1000), ("127.0.0.1", 9))
+
+    for day, seconds in ((NOON, 10.0), (NOON - timedelta(days=1), 10.0), (NOON + timedelta(days=1), 10.0)):
+        clock += seconds
+        sample = collector.sample(day)
+        (lo,) = (row for row in sample.network if row.network_interface == "lo")
+        now = network.read(CollectOptions(net_device_exclude="")).counters["lo"].sent_bytes
+        assert sample.taken_at == day
+        assert 0 <= lo.sent_bytes_per_second <= round((now - counted) / seconds, 1)
+        assert all(row.io_usage is None or row.io_usage <= 100.0 for row in sample.disk)
+
+
+def test_the_same_moment_twice_has_no_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that stood still, or went back: nothing can be said, so nothing is."""
+    collector = Collector(CollectOptions(net_device_exclude=""))
+    for moment in (1000.0, 1000.0, 999.0):
+        for module in (disk, network):
+            monkeypatch.setattr(module, "monotonic", lambda now=moment: now)
+        sample = collector.sample(NOON)
+        assert sample.network == ()
+        assert {None} == {row.write_bytes_per_second for row in sample.disk}
 
 
 def test_an_unchanged_host_has_an_equal_inventory() -> None:
@@ -135,6 +167,55 @@ def test_the_host_is_called_what_the_kernel_calls_it(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(socket, "gethostname", lambda: "(none)")
     with pytest.raises(CollectError, match="hostnamectl"):
         host_name()
+
+
+@pytest.mark.parametrize(
+    ("hostname", "expected"),
+    [("# made by us\n\n  db1.north \n", "db1.north"), (None, None), ("\n", None), ("localhost.localdomain\n", None)],
+)
+def test_in_a_container_the_hosts_file_tells_its_name(
+    tmp_path: Path, hostname: str | None, expected: str | None
+) -> None:
+    """The container's own name is another; one that every machine has is none."""
+    (tmp_path / "etc").mkdir()
+    if hostname is not None:
+        (tmp_path / "etc/hostname").write_text(hostname)
+    if expected is not None:
+        assert expected == host_name(str(tmp_path))
+        return
+    with pytest.raises(CollectError, match=f"no name in {tmp_path}/etc/hostname.*--host-name"):
+        host_name(str(tmp_path))
+
+
+@pytest.mark.parametrize(("content", "expected"), [("abc\n", {"machine_id": "abc"}), ("uninitialized\n", {}), ("", {})])
+def test_the_machine_id_is_a_label(tmp_path: Path, content: str, expected: dict[str, str]) -> None:
+    """Before the first boot there is none."""
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/machine-id").write_text(content)
+
+    assert expected == machine_id(str(tmp_path))
+    assert {} == machine_id(str(tmp_path / "nowhere"))
+
+
+@pytest.mark.parametrize(
+    ("host_root", "prefix", "table"),
+    [
+        ("", "", "/proc/self/mounts"),
+        ("/", "", "/proc/self/mounts"),
+        ("/host/", "/host", "/proc/1/mounts"),
+    ],
+)
+def test_a_container_reads_the_mounts_of_pid_1(host_root: str, prefix: str, table: str) -> None:
+    """`/` says that the container itself is wanted."""
+    options = CollectOptions(host_root=host_root)
+
+    assert (prefix, table) == (options.prefix, options.mount_table)
+
+
+def test_a_host_root_that_is_relative_is_refused() -> None:
+    """It would depend on where the agent was started."""
+    with pytest.raises(ConfigError, match="host_root='host' is no absolute path"):
+        CollectOptions(host_root="host")
 
 
 def test_figures_are_what_postgres_takes() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import psutil
@@ -14,7 +13,7 @@ from pgvigil.collect import CollectOptions, cpu
 from pgvigil.collect.cpu import CpuTimes, Reading
 
 ZERO = CpuTimes(0, 0, 0, 0, 0, 0, 0, 0)
-TIMES = st.builds(CpuTimes, *([st.floats(0, 1e12)] * 8))
+TIMES = st.builds(CpuTimes, *([st.integers(0, 2**64)] * 8))
 
 
 def reading(total: CpuTimes, load_1m: float = 0.0, **cores: CpuTimes) -> Reading:
@@ -51,8 +50,8 @@ def test_a_reset_has_no_row() -> None:
 
 def test_iowait_that_steps_back_counts_as_zero() -> None:
     """The kernel's iowait is not monotonic; that is no reset."""
-    before = ZERO._replace(iowait=5.0)
-    now = ZERO._replace(iowait=4.9, user=1.0, idle=3.0)
+    before = ZERO._replace(iowait=50)
+    now = ZERO._replace(iowait=49, user=10, idle=30)
 
     (row,) = cpu.rows(reading(now), reading(before))
 
@@ -61,7 +60,7 @@ def test_iowait_that_steps_back_counts_as_zero() -> None:
 
 def test_a_core_that_came_online_waits_for_the_next_beat() -> None:
     """The others have their rows, and only the total carries the load."""
-    busy = ZERO._replace(user=1.0)
+    busy = ZERO._replace(user=1)
 
     rows = cpu.rows(reading(busy, 2.0, cpu0=busy, cpu1=busy), reading(ZERO, cpu0=ZERO))
 
@@ -77,11 +76,10 @@ def test_shares_stay_within_bounds_whatever_the_counters_do(before: CpuTimes, no
         assert row.user_usage + row.system_usage + row.steal_usage <= row.cpu_usage + 0.02
 
 
-def read_proc_stat() -> dict[str, list[float]]:
-    """Return the seconds of each CPU line of /proc/stat."""
-    ticks = os.sysconf("SC_CLK_TCK")
+def read_proc_stat() -> dict[str, list[int]]:
+    """Return the ticks of each CPU line of /proc/stat."""
     lines = (line.split() for line in Path("/proc/stat").read_text().splitlines() if line.startswith("cpu"))
-    return {"cpu-total" if name == "cpu" else name: [int(value) / ticks for value in values] for name, *values in lines}
+    return {"cpu-total" if name == "cpu" else name: list(map(int, values)) for name, *values in lines}
 
 
 def test_a_reading_agrees_with_proc_stat() -> None:
@@ -129,6 +127,18 @@ def test_the_model_is_named_by_the_best_line_there_is(cpuinfo: str, expected: st
     assert expected == cpu.parse_model_name(cpuinfo.splitlines())
 
 
-def test_offline_cores_leave_a_gap_in_the_names() -> None:
-    """The kernel lists ranges and single cores."""
-    assert cpu.parse_core_list("0-2,5,8-9\n") == ("cpu0", "cpu1", "cpu2", "cpu5", "cpu8", "cpu9")
+def test_each_core_keeps_its_own_number() -> None:
+    """With cpu1 offline the second line is that of cpu2; guest time is in user time already."""
+    stat = b"cpu 9 8 7 6 5 4 3 2 1 0\ncpu0 1 1 1 1 1 1 1 1 1 1\ncpu2 8 7 6 5 4 3 2 1 0 0\nintr 5\nctxt 7\n"
+
+    assert {
+        "cpu-total": CpuTimes(9, 8, 7, 6, 5, 4, 3, 2),
+        "cpu0": CpuTimes(*[1] * 8),
+        "cpu2": CpuTimes(8, 7, 6, 5, 4, 3, 2, 1),
+    } == cpu.parse_stat(stat)
+
+
+def test_without_the_line_of_all_cpus_the_first_core_is_not_the_host() -> None:
+    """It is an error instead."""
+    with pytest.raises(KeyError):
+        cpu.parse_stat(b"cpu0 1 1 1 1 1 1 1 1 1 1\n")

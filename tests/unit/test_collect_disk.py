@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from pgvigil.collect import CollectOptions, disk
 from pgvigil.collect.disk import Counters, Disk, Layout, Reading, Space
-from pgvigil.collect.mounts import Mount, find_bare_disks, find_kernel_name, parse_mounts, read_label
+from pgvigil.collect.mounts import Mount, find_bare_disks, find_kernel_name, parse_mounts, read_identity, read_label
 from pgvigil.collect.options import excluded
 from pgvigil.model import DiskLog
 
@@ -70,6 +71,26 @@ def test_any_counter_that_decreased_means_reset(counter: str) -> None:
         row.write_bytes_per_second,
         row.io_usage,
     ) == (33.33, None, None, None)
+
+
+def test_another_device_of_the_same_name_has_no_rates_yet() -> None:
+    """Pulled out and plugged in between two beats: that it has counted more already is no traffic of these seconds."""
+    before = replace(reading(0.0, sda1=Counters(1, 1, 1)), identities={"sda1": 10})
+    now = replace(reading(1.0, sda1=Counters(9, 9, 9)), identities={"sda1": 11})
+
+    (row,) = disk.rows(now, before)
+
+    assert (row.read_bytes_per_second, row.write_bytes_per_second, row.io_usage) == (None, None, None)
+
+
+def test_a_device_keeps_its_identity_and_another_has_another() -> None:
+    """Partitions, loops and mapped devices too."""
+    names = os.listdir("/sys/class/block")  # noqa: PTH208 - names are wanted, not paths
+    first = {name: read_identity(name) for name in names}
+
+    assert {name: read_identity(name) for name in names} == first
+    assert len(set(first.values())) == len(names)
+    assert read_identity("no-such-device") is None
 
 
 def test_a_device_plugged_in_has_no_rates_yet() -> None:

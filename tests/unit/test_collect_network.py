@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,6 +64,21 @@ def test_any_counter_that_decreased_means_made_anew(counter: str) -> None:
     now = Counters(9, 9, 9, 9, 9, 9)._replace(**{counter: 0})
 
     assert network.rows(reading(2.0, {"eth0": now}), reading(1.0, {"eth0": before})) == ()
+
+
+def test_an_interface_made_anew_waits_even_if_it_counts_more_than_the_one_before() -> None:
+    """Its index tells: a VPN that comes back and moves more at once than it had in all its life before."""
+    before = Reading(1.0, {"tun0": ZERO, "eth0": ZERO}, Links(1.0, frozenset(), {}), {"tun0": 7, "eth0": 2})
+    now = Reading(2.0, {"tun0": ZERO._replace(received_bytes=9), "eth0": ZERO}, before.links, {"tun0": 8, "eth0": 2})
+
+    assert [row.network_interface for row in network.rows(now, before)] == ["eth0"]
+
+
+def test_indexes_are_those_of_the_kernel() -> None:
+    """One for each interface that is measured."""
+    found = network.read(EVERYTHING).indexes
+
+    assert {name: index for index, name in socket.if_nameindex() if name in found} == found
 
 
 @given(COUNTERS, COUNTERS, st.floats(-10, 1e6), st.integers(1, 10**12))

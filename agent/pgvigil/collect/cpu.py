@@ -1,4 +1,4 @@
-"""Shares of CPU time, from counters kept here: psutil's own percentages start with a false 0."""
+"""Shares of CPU time: psutil's percentages start with a false 0, its counters are those of whatever line is first."""
 
 from __future__ import annotations
 
@@ -19,20 +19,21 @@ if TYPE_CHECKING:
 
 NAME = "cpu"
 TOTAL = "cpu-total"
+_STAT = Path("/proc/stat")
 _SYS_CPU = Path("/sys/devices/system/cpu")
 
 
 class CpuTimes(NamedTuple):
-    """Seconds since boot. Guest time is not here: the kernel counts it in user and nice already."""
+    """Ticks since boot. Guest time is not here: the kernel counts it in user and nice already."""
 
-    user: float
-    nice: float
-    system: float
-    idle: float
-    iowait: float
-    irq: float
-    softirq: float
-    steal: float
+    user: int
+    nice: int
+    system: int
+    idle: int
+    iowait: int
+    irq: int
+    softirq: int
+    steal: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +47,8 @@ class Reading:
 
 def read(options: CollectOptions, _previous: Reading | None = None) -> Reading:
     """Read the counters of the whole host and, if asked for, of every core."""
-    times = {TOTAL: _cpu_times(psutil.cpu_times())}
-    if options.per_core:
-        cores = psutil.cpu_times(percpu=True)
-        times |= zip(_core_names(len(cores)), map(_cpu_times, cores), strict=True)
-    return Reading(load_1m=os.getloadavg()[0], times=times)
+    times = parse_stat(_STAT.read_bytes())
+    return Reading(os.getloadavg()[0], times if options.per_core else {TOTAL: times[TOTAL]})
 
 
 def rows(reading: Reading, previous: Reading | None) -> tuple[CpuLog, ...]:
@@ -77,8 +75,15 @@ def inventory(options: CollectOptions) -> tuple[CpuInfo, ...]:
         model_name=model_name,
         max_mhz=max_mhz,
     )
-    cores = tuple(CpuInfo(name, 1, None, model_name, max_mhz) for name in _core_names(count))
-    return (total, *cores) if options.per_core else (total,)
+    names = (name for name in read(options).times if name != TOTAL)
+    return (total, *(CpuInfo(name, 1, None, model_name, max_mhz) for name in names))
+
+
+def parse_stat(stat: bytes) -> dict[str, CpuTimes]:
+    """Return the counters of the host and of each core that is online, under its own number."""
+    lines = (line.split() for line in stat.split(b"\n") if line.startswith(b"cpu"))
+    times = {name.decode(): CpuTimes(*map(int, ticks[:8])) for name, *ticks in lines}
+    return {TOTAL: times.pop("cpu"), **times}
 
 
 def parse_model_name(cpuinfo: Iterable[str]) -> str | None:
@@ -94,20 +99,11 @@ def parse_model_name(cpuinfo: Iterable[str]) -> str | None:
     return next((name for name in names if name), None)
 
 
-def parse_core_list(online: str) -> tuple[str, ...]:
-    """Return the core names in a kernel list such as `0-2,5`."""
-    names: list[str] = []
-    for part in online.strip().split(","):
-        first, _, last = part.partition("-")
-        names += (f"cpu{number}" for number in range(int(first), int(last or first) + 1))
-    return tuple(names)
-
-
 def _row(name: str, now: CpuTimes, before: CpuTimes, load_1m: float | None) -> CpuLog | None:
     if not sum(now) > sum(before):
         return None
     # iowait and idle step back by a tick now and then, which is no reset.
-    spent = CpuTimes(*(max(0.0, new - old) for new, old in zip(now, before, strict=True)))
+    spent = CpuTimes(*(max(0, new - old) for new, old in zip(now, before, strict=True)))
     total = sum(spent)
     return CpuLog(
         cpu_name=name,
@@ -118,19 +114,6 @@ def _row(name: str, now: CpuTimes, before: CpuTimes, load_1m: float | None) -> C
         steal_usage=percent(spent.steal, total) or 0.0,
         load_1m=load_1m,
     )
-
-
-def _cpu_times(times: object) -> CpuTimes:
-    return CpuTimes(*(getattr(times, field) for field in CpuTimes._fields))
-
-
-def _core_names(count: int) -> tuple[str, ...]:
-    # psutil lists the cores online without their numbers: with cpu1 offline its second entry is cpu2.
-    try:
-        names = parse_core_list((_SYS_CPU / "online").read_text())
-    except (OSError, ValueError):
-        names = ()
-    return names if len(names) == count else tuple(f"cpu{number}" for number in range(count))
 
 
 def _read_model_name() -> str | None:
