@@ -306,7 +306,8 @@ from datetime import UTC, datetime
 from pgvigil.collect import CollectOptions, Collector
 
 def make(packets):
-    run("ip link add vpn0 type dummy; ip addr add 192.0.2.1/24 dev vpn0; ip link set vpn0 up")
+    run("ip link add vpn0 type veth peer name vpn1; ip addr add 192.0.2.1/24 dev vpn0")
+    run("ip link set vpn0 up; ip link set vpn1 up; ip neigh add 192.0.2.2 lladdr 02:00:00:00:00:01 dev vpn0")
     send(packets)
 
 def run(command):
@@ -341,8 +342,8 @@ print("plugged in", rates())
 
 def test_an_interface_that_is_made_anew_has_no_false_rate():
     """A real one, in a network of its own: deleted, and there again with larger counters before the next beat."""
-    if unshare("ip link add vpn0 type dummy", "--net").returncode:
-        pytest.skip("this kernel makes no dummy interfaces")
+    if unshare("ip link add vpn0 type veth peer name vpn1", "--net").returncode:
+        pytest.skip("this kernel makes no interfaces of type veth")
     result = unshare('exec "$PYTHON" -c "$ANEW"', "--net", ANEW=ANEW)
 
     assert result.stdout.splitlines() == [
