@@ -1,5 +1,11 @@
 -- Written by PGVIGIL_TEST_UPDATE_DOCS=1 pytest tests/integration/test_upgrade.py; read the diff.
 
+ALTER TABLE ONLY pgvigil.agent_problem
+    ADD CONSTRAINT agent_problem_host_exists FOREIGN KEY (host_id) REFERENCES pgvigil.host(host_id);
+
+ALTER TABLE ONLY pgvigil.agent_problem
+    ADD CONSTRAINT agent_problem_pkey PRIMARY KEY (host_id, problem, subject);
+
 ALTER TABLE ONLY pgvigil.alert
     ADD CONSTRAINT alert_host_exists FOREIGN KEY (host_id) REFERENCES pgvigil.host(host_id);
 
@@ -662,6 +668,11 @@ CREATE FUNCTION pgvigil.recent_values(p_host_id integer, p_metric text, p_resour
     SET search_path TO ''
     AS $_$..$_$;
 
+CREATE FUNCTION pgvigil.record_agent_problems(p_host_id integer, p_problems jsonb) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$..$$;
+
 CREATE FUNCTION pgvigil.record_inventory(p_host_id integer, p_inventory jsonb) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -678,7 +689,7 @@ CREATE FUNCTION pgvigil.refresh_gate(p_host_id integer DEFAULT NULL::integer) RE
     SET jit TO 'off'
     AS $$..$$;
 
-CREATE FUNCTION pgvigil.register_host(p_host_name text, p_sample_interval interval, p_agent_version text, p_groups text[] DEFAULT NULL::text[]) RETURNS integer
+CREATE FUNCTION pgvigil.register_host(p_host_name text, p_sample_interval interval, p_agent_version text, p_groups text[] DEFAULT NULL::text[], p_labels jsonb DEFAULT NULL::jsonb) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$..$$;
@@ -860,6 +871,11 @@ CREATE FUNCTION pgvigil.waits_for_another(p_mail pgvigil.mail) RETURNS boolean
     SET search_path TO ''
     AS $$..$$;
 
+CREATE FUNCTION pgvigil.watch_agent_problems(p_as_of timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$..$$;
+
 CREATE FUNCTION pgvigil.watch_clocks(p_as_of timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO ''
@@ -925,6 +941,18 @@ CREATE POLICY own_host ON pgvigil.network_log FOR INSERT WITH CHECK ((EXISTS ( S
 CREATE SCHEMA dashboard;
 
 CREATE SCHEMA pgvigil;
+
+CREATE TABLE pgvigil.agent_problem (
+    host_id integer NOT NULL,
+    problem text NOT NULL,
+    subject text NOT NULL,
+    detail text NOT NULL,
+    occurrences bigint NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    last_at timestamp with time zone NOT NULL,
+    CONSTRAINT agent_problem_ends_after_it_started CHECK ((last_at >= started_at)),
+    CONSTRAINT agent_problem_occurred CHECK ((occurrences > 0))
+);
 
 CREATE TABLE pgvigil.alert (
     alert_id bigint NOT NULL,
@@ -1865,9 +1893,11 @@ GRANT ALL ON FUNCTION pgvigil.play(p_host_name text, p_metric text, p_resource t
 
 GRANT ALL ON FUNCTION pgvigil.rank_thresholds(p_host_id integer, p_metric text, p_resource text) TO pgvigil_operator;
 
+GRANT ALL ON FUNCTION pgvigil.record_agent_problems(p_host_id integer, p_problems jsonb) TO pgvigil_agent;
+
 GRANT ALL ON FUNCTION pgvigil.record_inventory(p_host_id integer, p_inventory jsonb) TO pgvigil_agent;
 
-GRANT ALL ON FUNCTION pgvigil.register_host(p_host_name text, p_sample_interval interval, p_agent_version text, p_groups text[]) TO pgvigil_agent;
+GRANT ALL ON FUNCTION pgvigil.register_host(p_host_name text, p_sample_interval interval, p_agent_version text, p_groups text[], p_labels jsonb) TO pgvigil_agent;
 
 GRANT ALL ON FUNCTION pgvigil.revert_threshold(p_history_id bigint) TO pgvigil_operator;
 
@@ -1978,6 +2008,8 @@ GRANT SELECT ON TABLE dashboard.open_alert TO pgvigil_reader;
 GRANT SELECT ON TABLE dashboard.recent_mail TO pgvigil_operator;
 
 GRANT SELECT ON TABLE dashboard.recent_mail TO pgvigil_reader;
+
+GRANT SELECT ON TABLE pgvigil.agent_problem TO pgvigil_operator;
 
 GRANT SELECT ON TABLE pgvigil.alert TO pgvigil_operator;
 
@@ -2237,13 +2269,15 @@ REVOKE ALL ON FUNCTION pgvigil.rebuild_samples() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.recent_values(p_host_id integer, p_metric text, p_resource text, p_until timestamp with time zone, p_span interval, p_buckets integer) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgvigil.record_agent_problems(p_host_id integer, p_problems jsonb) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgvigil.record_inventory(p_host_id integer, p_inventory jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.record_rule_error(p_log_table text, p_reading pgvigil.reading, p_threshold_id bigint, p_sqlstate text, p_message text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.refresh_gate(p_host_id integer) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgvigil.register_host(p_host_name text, p_sample_interval interval, p_agent_version text, p_groups text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgvigil.register_host(p_host_name text, p_sample_interval interval, p_agent_version text, p_groups text[], p_labels jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.repair_rollups(p_as_of timestamp with time zone, p_stop_at timestamp with time zone) FROM PUBLIC;
 
@@ -2314,6 +2348,8 @@ REVOKE ALL ON FUNCTION pgvigil.tg_threshold__validate() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgvigil.tick(p_as_of timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.waits_for_another(p_mail pgvigil.mail) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgvigil.watch_agent_problems(p_as_of timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.watch_clocks(p_as_of timestamp with time zone) FROM PUBLIC;
 
