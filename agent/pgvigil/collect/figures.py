@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 _BIGINT_MAX = 2**63 - 1
+_COUNTER_MAX = 2**64 - 1
 
 
 def percent(part: float, whole: float) -> float | None:
@@ -16,11 +17,11 @@ def percent(part: float, whole: float) -> float | None:
 
 
 def per_second(delta: float, elapsed: float) -> float | None:
-    """Return a rate, None where no time went by or a counter stepped back."""
+    """Return a rate, None where no time went by, or a counter stepped back or further than one can count."""
     if not elapsed > 0 or not delta >= 0:
         return None
     rate = delta / elapsed
-    return round(rate, 1) if math.isfinite(rate) else None
+    return round(rate, 1) if rate <= _COUNTER_MAX else None
 
 
 def whole_bytes(count: int) -> int:
