@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pgvigil.config import check_host_name, parse_duration, read_secret
+from pgvigil.config import check_host_name, parse_duration, parse_groups, parse_labels, read_secret
 from pgvigil.errors import ConfigError
 
 
@@ -62,3 +62,24 @@ def test_hostile_host_name_is_refused(name):
 def test_usual_host_names_pass(name):
     """Names in any script are fine."""
     assert name == check_host_name(name)
+
+
+def test_groups_and_labels_are_lists():
+    """Blanks around a name do not count, those inside do, and a value may have an equals sign."""
+    assert ("web", "asia") == parse_groups(" web, asia ")
+    assert {"site": "New York", "query": "a=b"} == parse_labels("site = New York,query=a=b")
+    assert ((), {}) == (parse_groups(" "), parse_labels(""))
+
+
+@pytest.mark.parametrize("text", ["web,", ",", "web,,asia", "web,web"])
+def test_broken_groups_are_refused(text):
+    """An empty one is a slip, as is one that is there twice."""
+    with pytest.raises(ConfigError, match="is no list of groups.*PGVIGIL_GROUPS"):
+        parse_groups(text)
+
+
+@pytest.mark.parametrize("text", ["site", "site=", "=eu", "site=eu,", "site=eu,site=us"])
+def test_broken_labels_are_refused(text):
+    """Each has a name and a value, once."""
+    with pytest.raises(ConfigError, match="is no list of labels.*PGVIGIL_LABELS"):
+        parse_labels(text)

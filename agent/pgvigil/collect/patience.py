@@ -61,8 +61,8 @@ class Patience:
             current = _Round(question, left)
             current.start()
             current.join(self._seconds)
-            answers |= dict(current.answers) if not current.is_alive() else {}
             if not current.is_alive():
+                answers |= current.answers
                 break
             position = current.abandon()
             answers |= {path: current.answers[path] for path in left[:position] if path in current.answers}
