@@ -56,6 +56,7 @@ def test_a_view_of_the_host_is_accepted(proc: Path, of_init: str, own: tuple[str
     write(proc, (of_init,), own)
 
     check_view("/host", proc)
+    check_view("/host/", proc)
 
 
 @pytest.mark.parametrize(

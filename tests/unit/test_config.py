@@ -74,12 +74,12 @@ def test_groups_and_labels_are_lists():
 @pytest.mark.parametrize("text", ["web,", ",", "web,,asia", "web,web"])
 def test_broken_groups_are_refused(text):
     """An empty one is a slip, as is one that is there twice."""
-    with pytest.raises(ConfigError, match="is no list of groups.*PGVIGIL_GROUPS"):
+    with pytest.raises(ConfigError, match=r"is no list of groups.*PGVIGIL_GROUPS"):
         parse_groups(text)
 
 
 @pytest.mark.parametrize("text", ["site", "site=", "=eu", "site=eu,", "site=eu,site=us"])
 def test_broken_labels_are_refused(text):
     """Each has a name and a value, once."""
-    with pytest.raises(ConfigError, match="is no list of labels.*PGVIGIL_LABELS"):
+    with pytest.raises(ConfigError, match=r"is no list of labels.*PGVIGIL_LABELS"):
         parse_labels(text)

@@ -58,6 +58,7 @@ def check_view(host_root: str, proc: Path = Path("/proc")) -> None:
     Raises:
         ConfigError: it is not; names what the container was not given.
     """
+    host_root = host_root.rstrip("/") or host_root
     if not host_root:
         if _is_container(proc):
             message = "this is a container, and all that could be measured is the container itself"
