@@ -20,7 +20,8 @@ def run_pgvigil(*arguments: str, **environment: str) -> subprocess.CompletedProc
     """Run a command to its end."""
     return subprocess.run(
         [sys.executable, "-m", "pgvigil", *arguments],
-        env={**os.environ, **environment}, capture_output=True, text=True, check=False, timeout=60,
+        env={**os.environ, **environment},
+        capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
 
 
@@ -44,13 +45,19 @@ class Running:
         return time.monotonic() - started
 
 
+def _of_its_own(log: Path) -> dict[str, str]:
+    """Tests run in containers too, and side by side."""
+    return {"PGVIGIL_SPOOL_DIRECTORY": str(log.with_name(f"{log.name}-spool"))}
+
+
 @contextmanager
 def running_pgvigil(log: Path, *arguments: str, **environment: str) -> Iterator[Running]:
     """Run a command in the background; kill it at the end if it still runs."""
-    with log.open("wb") as stream:
+    with log.open("ab") as stream:
         process = subprocess.Popen(
             [sys.executable, "-m", "pgvigil", *arguments],
-            env={**os.environ, **environment}, stdout=stream, stderr=stream, stdin=subprocess.DEVNULL,
+            env={**os.environ, **_of_its_own(log), **environment},
+            stdout=stream, stderr=stream, stdin=subprocess.DEVNULL,
         )  # fmt: skip
     try:
         yield Running(process, log)
@@ -59,9 +66,9 @@ def running_pgvigil(log: Path, *arguments: str, **environment: str) -> Iterator[
         process.wait()
 
 
-def wait_until(condition: Callable[[], object], what: str = "") -> None:
+def wait_until(condition: Callable[[], object], what: str = "", patience_seconds: float = PATIENCE_SECONDS) -> None:
     """Wait until a condition holds; fail with what was waited for."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + patience_seconds
     while not condition():
-        assert time.monotonic() < deadline, f"not within {PATIENCE_SECONDS:g} s: {what or condition}"
+        assert time.monotonic() < deadline, f"not within {patience_seconds:g} s: {what or condition}"
         time.sleep(0.05)

@@ -39,7 +39,12 @@ def command(name: str, dsn: str, options: Sequence[str], directory: Path) -> Ite
     """Run `pgvigil name` in the background, its log in the directory."""
     with (directory / f"{name}.log").open("wb") as log:
         # In a container the demo shows the container, and need not be told to.
-        environment = {"PGVIGIL_HOST_ROOT": "/", **os.environ, "PGVIGIL_DSN": dsn}
+        environment = {
+            "PGVIGIL_HOST_ROOT": "/",
+            "PGVIGIL_SPOOL_DIRECTORY": str(directory / "spool"),
+            **os.environ,
+            "PGVIGIL_DSN": dsn,
+        }
         process = _start([sys.executable, "-m", "pgvigil", name, *options], env=environment, stdout=log, stderr=log)
     try:
         yield process

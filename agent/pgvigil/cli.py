@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import socket
 import sys
-import threading
 import time
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -20,6 +18,7 @@ from pgvigil import __version__
 from pgvigil.errors import ConfigError, PgvigilError
 from pgvigil.lean import become_agent
 from pgvigil.logs import log_to_stderr
+from pgvigil.systemd import stop_on_signal
 
 app = typer.Typer(
     help="Host monitoring that lives in your PostgreSQL: samples, threshold rules, alert mails.",
@@ -54,6 +53,12 @@ def agent(
     host_root: Annotated[
         str, typer.Option(envvar="PGVIGIL_HOST_ROOT", help="In a container: where the host's / is mounted.")
     ] = "",
+    spool_directory: Annotated[
+        Path | None,
+        typer.Option(envvar="PGVIGIL_SPOOL_DIRECTORY", help="For samples of an outage. Default: /var/lib/pgvigil."),
+    ] = None,
+    spool_max_size: Annotated[int, typer.Option(envvar="PGVIGIL_SPOOL_MAX_SIZE", min=1, help="In MiB.")] = 128,
+    spool_max_age: Annotated[str, typer.Option(envvar="PGVIGIL_SPOOL_MAX_AGE", help="Drop what is older.")] = "7d",
     per_core: Annotated[bool, typer.Option(envvar="PGVIGIL_PER_CORE", help="Sample each core too.")] = False,
     mount_points_exclude: Annotated[str | None, _filter("PGVIGIL_MOUNT_POINTS_EXCLUDE")] = None,
     fs_types_exclude: Annotated[str | None, _filter("PGVIGIL_FS_TYPES_EXCLUDE")] = None,
@@ -92,7 +97,11 @@ def agent(
         interval_seconds=interval_seconds,
         groups=config.parse_groups(groups),
         labels=all_labels,
+        spool_directory=config.find_spool_directory(spool_directory),
+        spool_max_bytes=spool_max_size * 2**20,
+        spool_max_age_seconds=config.parse_duration(spool_max_age),
         notify_socket=config.notify_socket(),
+        watchdog_seconds=config.watchdog_seconds(),
     )
     become_agent(settings, options, log_level)
 
@@ -165,7 +174,7 @@ def mailer(
         grafana_url=grafana_url,
         poll_seconds=config.parse_duration(poll_interval),
     )
-    run_mailer(settings, smtp, _stop_on_signal())
+    run_mailer(settings, smtp, stop_on_signal())
 
 
 @app.command()
@@ -181,7 +190,7 @@ def top(
     from pgvigil import config
     from pgvigil.top import run_top
 
-    run_top(dsn, refresh_seconds=config.parse_duration(refresh), stop=_stop_on_signal(), once=once)
+    run_top(dsn, refresh_seconds=config.parse_duration(refresh), stop=stop_on_signal(), once=once)
 
 
 @app.command(hidden=True)
@@ -192,7 +201,7 @@ def demo(
     """Show all of it on this machine: an embedded PostgreSQL, real samples, a real breach, a real mail."""
     from pgvigil.demo import run_demo
 
-    run_demo(directory, seconds, _stop_on_signal())
+    run_demo(directory, seconds, stop_on_signal())
 
 
 @app.command()
@@ -228,14 +237,6 @@ def db_status(dsn: Dsn = "") -> None:
         typer.echo(f"{step.name}: {step.state}{' ' + step.applied_at if step.applied_at else ''}")
     if any(step.state != "applied" for step in steps):
         raise typer.Exit(4)
-
-
-def _stop_on_signal() -> threading.Event:
-    """Return an event that SIGTERM and SIGINT set: every loop ends by it, in its own order."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    return stop
 
 
 def main() -> None:

@@ -6,12 +6,9 @@ import os
 import re
 import sys
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from pgvigil.errors import ConfigError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -23,10 +20,13 @@ class AgentSettings:
     dsn: str = field(repr=False)
     host_name: str
     interval_seconds: float = 10.0
-    buffer_samples: int = 8640  # a day at ten seconds, about 30 MB
     groups: tuple[str, ...] = ()
     labels: dict[str, str] = field(default_factory=dict)
+    spool_directory: str | None = None  # None: in memory only
+    spool_max_bytes: int = 128 * 2**20
+    spool_max_age_seconds: float = 7 * 86400.0  # at ten seconds about 80 MB
     notify_socket: str | None = None
+    watchdog_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +110,33 @@ def check_host_name(name: str) -> str:
         message = f"{name!r} cannot be the name of a host"
         raise ConfigError(message, "1 to 253 printable characters without blanks; see --host-name (PGVIGIL_HOST_NAME)")
     return name
+
+
+def find_spool_directory(given: Path | None) -> str | None:
+    """Return the directory that was given, else the first that this user may write to, None if there is none."""
+    if given is not None:
+        return str(given.absolute())
+    state = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")  # noqa: PTH111 - it never fails
+    for directory in (os.environ.get("STATE_DIRECTORY"), "/var/lib/pgvigil", f"{state}/pgvigil"):
+        if directory and directory.startswith("/"):
+            try:
+                Path(directory).mkdir(mode=0o750, parents=True, exist_ok=True)
+            except OSError:
+                continue
+            if os.access(directory, os.W_OK):
+                return directory
+    return None
+
+
+def watchdog_seconds() -> float | None:
+    """Return how often systemd wants to hear that this service lives, if it does."""
+    microseconds = os.environ.get("WATCHDOG_USEC", "")
+    return int(microseconds) / 1e6 if microseconds.isdigit() else None
+
+
+def lean_environment() -> dict[str, str]:
+    """Return the environment of the running agent: threads that hardly ever allocate share one arena."""
+    return {"MALLOC_ARENA_MAX": "1", **os.environ}
 
 
 def notify_socket() -> str | None:

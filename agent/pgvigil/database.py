@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
-from contextlib import contextmanager
-from dataclasses import asdict, fields
+import socket
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -13,14 +14,18 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import class_row, dict_row
 
 from pgvigil.errors import ConfigError, DatabaseError, DatabaseUnavailableError, SchemaError
-from pgvigil.model import CpuLog, DiskLog, Inventory, Mail, MemoryLog, NetworkLog, Sample
+from pgvigil.model import Mail
+from pgvigil.rows import INSERTS, array
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
+
+    from pgvigil.model import AgentProblem, Inventory, Sample
 
 Connection = psycopg.Connection[Any]
 log = logging.getLogger("pgvigil")
+logging.getLogger("psycopg").setLevel(logging.ERROR)  # that a broken pipeline could not be ended in order is no news
 
 # Nothing waits for ever: a server that hangs or a cable that was cut is noticed within seconds.
 _TIMEOUTS = {
@@ -30,25 +35,10 @@ _TIMEOUTS = {
     "keepalives_count": "3",
     "tcp_user_timeout": "15000",
 }
-_SQL_TYPES = {"str": "text", "float": "real", "int": "bigint"}
 
 
-def _insert_statement(table: str, row: type) -> str:
-    """Write the INSERT of a log table: one array per column, so that the text and its plan stay the same."""
-    names = [field.name for field in fields(row)]
-    arrays = [f"%s::{_SQL_TYPES[str(field.type).split(' ')[0]]}[]" for field in fields(row)]
-    return (
-        f"insert into pgvigil.{table} (host_id, created_at, {', '.join(names)}) "  # noqa: S608 - our own names
-        f"select %s, %s, * from unnest({', '.join(arrays)}) on conflict do nothing"
-    )
-
-
-_INSERTS = {
-    "cpu": _insert_statement("cpu_log", CpuLog),
-    "memory": _insert_statement("memory_log", MemoryLog),
-    "disk": _insert_statement("disk_log", DiskLog),
-    "network": _insert_statement("network_log", NetworkLog),
-}
+# 42P01, 42703, 42883, 3F000: the database is older than this program, or has no schema yet.
+_OLD_SCHEMA = tuple(psycopg.errors.lookup(state) for state in ("42P01", "42703", "42883", "3F000"))
 
 
 @contextmanager
@@ -59,9 +49,10 @@ def translated_errors() -> Iterator[None]:
     except psycopg.errors.InsufficientPrivilege as error:
         hint = error.diag.message_hint or "Grant the login its group role, e.g. pgvigil_agent"
         raise DatabaseError(_text(error), hint) from error
-    except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedFunction, psycopg.errors.InvalidSchemaName) as error:
+    except _OLD_SCHEMA as error:
         raise SchemaError(_text(error), "Bring the schema up to date: pgvigil db migrate") from error
-    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+    except (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.ReadOnlySqlTransaction) as error:
+        # read-only: a standby, or a server that was one a moment ago
         raise DatabaseUnavailableError(_text(error), error.diag.message_hint or "Is PostgreSQL running?") from error
     except psycopg.errors.CheckViolation as error:
         if error.diag.constraint_name is not None:
@@ -88,9 +79,8 @@ def read_dsn(dsn: str) -> dict[str, Any]:
         return conninfo_to_dict(dsn)
     except psycopg.ProgrammingError as error:
         message = f"cannot read the connection string: {str(error).strip()}"
-        raise ConfigError(
-            message, "Use host=db1 dbname=pgvigil user=agent, or postgresql://agent@db1/pgvigil"
-        ) from error
+        hint = "Use host=db1 dbname=pgvigil user=agent, or postgresql://agent@db1/pgvigil"
+        raise ConfigError(message, hint) from error
 
 
 def connect(dsn: str, *, application_name: str, statement_timeout_seconds: float = 0) -> Connection:
@@ -101,13 +91,7 @@ def connect(dsn: str, *, application_name: str, statement_timeout_seconds: float
         DatabaseUnavailableError: nobody answers, or the server is starting or stopping.
         DatabaseError: the server refuses this login or database.
     """
-    try:
-        given = conninfo_to_dict(dsn)
-    except psycopg.ProgrammingError as error:
-        message = f"cannot read the connection string: {str(error).strip()}"
-        raise ConfigError(
-            message, "Use host=db1 dbname=pgvigil user=agent, or postgresql://agent@db1/pgvigil"
-        ) from error
+    given = read_dsn(dsn)
     options: dict[str, Any] = {"application_name": application_name, **_TIMEOUTS, **given}
     # Compiling a query that runs for milliseconds takes longer than the query.
     timeout = f"-c jit=off -c statement_timeout={round(statement_timeout_seconds * 1000)}"
@@ -139,30 +123,56 @@ def _connection_error(error: psycopg.Error, given: dict[str, Any]) -> DatabaseEr
     return DatabaseUnavailableError(message, "Check --dsn (PGVIGIL_DSN), and that the server runs and can be reached")
 
 
-def register_host(connection: Connection, host_name: str, interval_seconds: float, version: str) -> int:
-    """Make this host known and return its host_id."""
+def register_host(
+    connection: Connection,
+    host_name: str,
+    interval_seconds: float,
+    version: str,
+    *,
+    groups: Sequence[str] = (),
+    labels: Mapping[str, str] | None = None,
+) -> int:
+    """Make this host known and return its host_id; without groups or labels it keeps those it has."""
     with translated_errors():
         row = connection.execute(
-            "select pgvigil.register_host(%s, make_interval(secs => %s), %s)", (host_name, interval_seconds, version)
+            "select pgvigil.register_host(%s, make_interval(secs => %s), %s, %s, %s)",
+            (host_name, interval_seconds, version, list(groups) or None, json.dumps(labels) if labels else None),
         ).fetchone()
     assert row is not None  # noqa: S101 - a function always returns a row
     return int(row[0])
 
 
-def write_sample(connection: Connection, host_id: int, sample: Sample, inventory: Inventory | None = None) -> None:
-    """Store a sample, and the inventory if one is given: one transaction, one round trip.
+def write_samples(
+    connection: Connection,
+    host_id: int,
+    samples: Sequence[Sample],
+    inventory: Inventory | None = None,
+    problems: Sequence[AgentProblem] = (),
+) -> None:
+    """Store samples, and the inventory and problems if there are any: one transaction, one round trip.
 
     In autocommit mode the statements between two syncs of a pipeline are one implicit transaction, so nothing but the
     INSERTs travels. A sample that is already there changes nothing.
     """
     with translated_errors(), connection.pipeline(), connection.cursor() as cursor:
         if inventory is not None:
-            cursor.execute("select pgvigil.record_inventory(%s, %s)", (host_id, json.dumps(asdict(inventory))))
-        for name, statement in _INSERTS.items():
-            rows: Sequence[Any] = getattr(sample, name)
-            if rows:
-                columns = [[getattr(row, field.name) for row in rows] for field in fields(rows[0])]
-                cursor.execute(statement, (host_id, sample.taken_at, *columns), prepare=True)
+            unknown = {"incomplete", *inventory.incomplete}
+            known = {part: rows for part, rows in asdict(inventory).items() if part not in unknown}
+            cursor.execute("select pgvigil.record_inventory(%s, %s)", (host_id, json.dumps(known)))
+        if problems:
+            found = json.dumps([asdict(problem) for problem in problems], default=str)
+            cursor.execute("select pgvigil.record_agent_problems(%s, %s)", (host_id, found))
+        for sample in samples:
+            for name, (statement, values_of) in INSERTS.items():
+                if rows := getattr(sample, name):
+                    arrays = map(array, zip(*map(values_of, rows), strict=True))
+                    cursor.execute(statement, (host_id, sample.taken_at, *arrays), prepare=True)
+
+
+def abort(connection: Connection) -> None:
+    """Break a connection that another thread waits on: a server that is frozen answers nothing, not even a timeout."""
+    with suppress(OSError, psycopg.Error), socket.socket(fileno=socket.dup(connection.fileno())) as line:
+        line.shutdown(socket.SHUT_RDWR)
 
 
 def listen(connection: Connection) -> None:

@@ -11,16 +11,15 @@ import os
 import pickle
 import signal
 import sys
-import threading
 from typing import TYPE_CHECKING, NoReturn
 
+from pgvigil import config
 from pgvigil.errors import PgvigilError
+from pgvigil.systemd import SIGNALS, stop_on_signal
 
 if TYPE_CHECKING:
     from pgvigil.collect import CollectOptions
     from pgvigil.config import AgentSettings
-
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 def become_agent(settings: AgentSettings, options: CollectOptions, log_level: str) -> NoReturn:
@@ -28,26 +27,30 @@ def become_agent(settings: AgentSettings, options: CollectOptions, log_level: st
     settings_file = os.memfd_create("pgvigil-settings", 0)  # 0: it outlives execv()
     os.write(settings_file, pickle.dumps((settings, options, log_level)))
     os.lseek(settings_file, 0, os.SEEK_SET)
-    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # until there is somebody who handles them
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # until there is somebody who handles them
     # -P: what lies in the current directory is none of our modules
-    os.execv(sys.executable, [sys.executable, "-P", "-m", "pgvigil.lean", str(settings_file)])  # noqa: S606
+    command = [sys.executable, "-P", "-m", "pgvigil.lean", str(settings_file)]
+    os.execve(sys.executable, command, config.lean_environment())  # noqa: S606
 
 
 def main() -> None:
     """Run the agent with the settings of a file descriptor; an error of ours is one line and its own exit status."""
+    # libpq has its own TLS; Python's, which only the driver's asyncio half could use, costs 3 MB.
+    sys.modules["ssl"] = None  # type: ignore[assignment]
     from pgvigil.collect import Collector
     from pgvigil.logs import log_to_stderr
+    from pgvigil.problems import Problems
     from pgvigil.sampling import run_agent
 
-    stop = threading.Event()
-    for number in _SIGNALS:
-        signal.signal(number, lambda *_: stop.set())
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+    os.umask(0o027)
+    problems = Problems()
+    stop = stop_on_signal()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     with os.fdopen(int(sys.argv[1]), "rb") as file:
         settings, options, log_level = pickle.load(file)  # noqa: S301 - we wrote it ourselves
     log_to_stderr(log_level)
     try:
-        run_agent(settings, Collector(options), stop)
+        run_agent(settings, Collector(options, problems), problems, stop)
     except PgvigilError as error:
         print(f"pgvigil: {error}", file=sys.stderr)  # noqa: T201
         sys.exit(error.exit_status)

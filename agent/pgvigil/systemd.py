@@ -1,15 +1,20 @@
-"""What systemd is told of a service with Type=notify and WatchdogSec=; see sd_notify(3)."""
+"""What systemd tells a service by signals, and is told with Type=notify and WatchdogSec=; see sd_notify(3)."""
 
 from __future__ import annotations
 
+import signal
 import socket
+import threading
 from contextlib import suppress
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Systemd:
     """The socket of NOTIFY_SOCKET; without one, and where nobody reads it, nothing happens."""
 
-    def __init__(self, address: str | None) -> None:
+    def __init__(self, address: str | None, watchdog_seconds: float | None = None) -> None:
+        self.patience_seconds = watchdog_seconds / 2 if watchdog_seconds else float("inf")
         self._address = address and address.replace("@", "\0", 1) if (address or "").startswith("@") else address
 
     def tell(self, *states: str) -> None:
@@ -18,3 +23,11 @@ class Systemd:
             return
         with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as link:
             link.sendto("\n".join(states).encode(), self._address)
+
+
+def stop_on_signal() -> threading.Event:
+    """Return an event that SIGTERM and SIGINT set: every loop ends by it, in its own order."""
+    stop = threading.Event()
+    for number in SIGNALS:
+        signal.signal(number, lambda *_: stop.set())
+    return stop

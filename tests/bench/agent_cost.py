@@ -16,7 +16,7 @@ import psutil
 from figures import CALM_ROWS, Context, Figure, connect, of_rounds, one, wait_until
 
 from pgvigil.children import command
-from pgvigil.database import write_sample
+from pgvigil.database import write_samples
 from pgvigil.model import Sample
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def _wire(dsn: str) -> list[Figure]:
         for beat in range(10):  # the statements are prepared with the first one
             if beat:
                 connection.pgconn.trace(trace.fileno())
-            write_sample(connection, 1, Sample(datetime.now(UTC), **CALM_ROWS))
+            write_samples(connection, 1, [Sample(datetime.now(UTC), **CALM_ROWS)])
         connection.pgconn.untrace()
         trace.seek(0)
         messages = re.findall(r"\t([FB])\t(\d+)\t", trace.read())

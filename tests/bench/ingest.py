@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import psutil
 from figures import CALM_ROWS, Context, Figure, connect, of_rounds, wait_until
 
-from pgvigil.database import _INSERTS
+from pgvigil.rows import INSERTS
 
 if TYPE_CHECKING:
     from pgvigil.embedded import EmbeddedPostgres
@@ -39,12 +39,16 @@ _WITHOUT, _STORAGE = "bare tables", "row security and marks of late samples, no 
 _CALM, _BREACH = "all of it, all calm", "all of it, 2 % of hosts in open alert"
 _NO_RULES = "".join(f"drop trigger _500_judge on pgvigil.{name}_log;" for name in _INSERTS)
 _PREPARE = {
+<<<<<<< HEAD
     _WITHOUT: _NO_RULES
     + "".join(
         f"drop trigger _700_mark_late on pgvigil.{name}_log; alter table pgvigil.{name}_log disable row level security;"
         for name in _INSERTS
     ),
     _STORAGE: _NO_RULES,
+=======
+    _WITHOUT: "".join(f"drop trigger _500_judge on pgvigil.{name}_log;" for name in INSERTS),
+>>>>>>> acf1c4e (Keep samples of an outage in a spool on disk, and replay them exactly once)
     _CALM: "",
     _BREACH: "insert into pgvigil.cpu_log (host_id, created_at, cpu_name, cpu_usage)"
     " select n, clock_timestamp(), 'cpu-total', 95 from generate_series(50, 2000, 50) as n;",
@@ -82,9 +86,9 @@ def _script() -> str:
     lines = [
         r"\set host random(1, 2000)",
         r"\set usage case when :breach = 1 and :host % 50 = 0 then 95 else random(10, 60) end",
-        r"\startpipeline",  # one round trip and one implicit transaction, as in write_sample()
+        r"\startpipeline",  # one round trip and one implicit transaction, as in write_samples()
     ]
-    for table, statement in _INSERTS.items():
+    for table, (statement, _) in INSERTS.items():
         columns = [f":{table}_{field.name}" for field in fields(CALM_ROWS[table][0])]
         values = [":host::integer", "clock_timestamp()", *columns]
         line = statement.replace("%s", "{}").format(*values)

@@ -95,7 +95,7 @@ def test_sample_is_stored_whole_or_not_at_all(database):
     cpu = CpuLog("cpu-total", 1.0, 1.0, 0.0, 0.0, 0.0, 0.1)
     broken = Sample(datetime.now(UTC), (cpu,), (MemoryLog("memory", 250.0, 1, 1),), (), ())
     with pytest.raises(DatabaseError, match="memory_log_memory_usage_is_percent"):
-        db.write_sample(connection, host_id, broken)
+        db.write_samples(connection, host_id, [broken])
     assert 0 == value(database, "select count(*) from pgvigil.cpu_log")
     connection.close()
 
@@ -107,7 +107,7 @@ def test_same_sample_twice_is_stored_once(database):
     with db.connect(database, application_name="test") as connection:
         host_id = db.register_host(connection, "web1", 10, "0")
         for _ in range(2):
-            db.write_sample(connection, host_id, sample, collector.inventory())
+            db.write_samples(connection, host_id, [sample], collector.inventory())
     assert 1 == value(database, "select count(*) from pgvigil.memory_log where memory_name = 'memory'")
 
 
@@ -117,12 +117,12 @@ def test_sample_travels_in_one_round_trip(database):
     collector.prime()
     connection = db.connect(database, application_name="test")
     host_id = db.register_host(connection, "web1", 10, "0")
-    db.write_sample(connection, host_id, collector.sample(datetime.now(UTC)), collector.inventory())
+    db.write_samples(connection, host_id, [collector.sample(datetime.now(UTC))], collector.inventory())
     trace = collector.sample(datetime.now(UTC))
     with psycopg.connect(database, autocommit=True) as watcher:
         before = watcher.execute("select xact_commit from pg_stat_database where datname = current_database()")
         assert before.fetchone() is not None
-    syncs = _count_syncs(connection, lambda: db.write_sample(connection, host_id, trace))
+    syncs = _count_syncs(connection, lambda: db.write_samples(connection, host_id, [trace]))
     connection.close()
     assert 1 == syncs
 

@@ -11,9 +11,11 @@ PACKAGE = Path(__file__).parents[2] / "agent" / "pgvigil"
 
 FLOORS = (
     {"__init__", "errors", "model", "wording", "chart"},
-    {"config", "database", "embedded", "children", "message", "headers", "problems", "systemd"},
-    {"collect", "compose", "smtp", "sink", "migrate", "fleet", "logs"},
-    {"sampling", "mailing", "top"},
+    {"config", "problems", "rows", "embedded", "children", "message", "headers", "systemd"},
+    {"collect", "database", "logs", "spool"},
+    {"compose", "outgoing", "smtp", "sink", "migrate", "fleet"},
+    {"writer", "mailing", "top"},
+    {"sampling"},
     {"demo", "lean"},
     {"cli"},
     {"__main__"},
@@ -22,6 +24,7 @@ HOMES = {
     "typer": {"cli"},
     "psycopg": {"database"},
     "psutil": {"collect"},
+    "sqlite3": {"spool"},
     "smtplib": {"smtp"},
     "email": {"message"},
     "jinja2": {"compose"},

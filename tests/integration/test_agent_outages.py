@@ -1,0 +1,208 @@
+"""What an agent does when not all is well: replays, refusals, hung mounts, and the service manager that watches it."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+
+from pgvigil import database as db
+from pgvigil.collect import CollectOptions, Collector
+from pgvigil.model import MemoryLog, Sample
+from pgvigil.problems import Problems
+from pgvigil.spool import Spool
+from support import running_pgvigil, wait_until
+
+BEAT = ("--interval", "200ms")
+DAY = 86400.0
+
+
+def fetch(dsn, query):
+    """Return the rows of a query."""
+    with psycopg.connect(dsn) as connection:
+        return connection.execute(query).fetchall()
+
+
+def leave_behind(directory, usages):
+    """Leave samples of the last seconds in a spool, as an agent does that was killed in an outage."""
+    spool = Spool(directory, max_bytes=2**20, max_age_seconds=DAY)
+    now = datetime.now(UTC)
+    for number, usage in enumerate(usages):
+        taken_at = now - timedelta(seconds=len(usages) - number)
+        spool.add([Sample(taken_at, (), (MemoryLog("memory", usage, 1, 1),), (), ())])
+    spool.close()
+
+
+def test_replay_opens_no_alert_for_what_is_over(database, tmp_path):
+    """The memory was full during the outage and is not now: the graph shows it, nobody is woken."""
+    with psycopg.connect(database, autocommit=True) as owner:
+        owner.execute(
+            "update pgvigil.threshold set hold = '0', warning = 99.9, critical = 99.95 where metric = 'memory_usage'"
+        )
+    leave_behind(tmp_path / "log-spool", [100.0] * 50)
+    with running_pgvigil(tmp_path / "log", "agent", *BEAT, PGVIGIL_DSN=database):
+        full = "select count(*) from pgvigil.memory_log where memory_usage = 100 and memory_name = 'memory'"
+        wait_until(lambda: [(50,)] == fetch(database, full), "the replay")
+    assert [] == fetch(database, "select metric from pgvigil.alert where metric = 'memory_usage'")
+
+
+def test_refused_sample_is_told_once_kept_and_holds_up_nothing(database, tmp_path):
+    """Two of a batch are more than full: the others arrive, and those two stay in the spool."""
+    spool = tmp_path / "log-spool"
+    leave_behind(spool, [1.5] * 10 + [250.0] + [1.5] * 10 + [250.0] + [1.5] * 10)
+    with running_pgvigil(tmp_path / "log", "agent", *BEAT, PGVIGIL_DSN=database) as agent:
+        wait_until(
+            lambda: [(30,)] == fetch(database, "select count(*) from pgvigil.memory_log where memory_usage = 1.5")
+        )
+        problem = "select problem, detail like '%memory_usage_is_percent%', occurrences from pgvigil.agent_problem"
+        wait_until(lambda: [("sample_refused", True, 2)] == fetch(database, problem), "the report")
+        agent.terminate()
+    assert 1 == agent.log.count("sample_refused")
+    kept = sqlite3.connect(spool / "spool.sqlite3").execute("select sum(is_refused) from sample").fetchone()
+    assert (2,) == kept
+
+
+def test_what_was_refused_for_want_of_a_right_arrives_when_it_is_granted(database, tmp_path):
+    """The server, not the sample, was to blame."""
+    with psycopg.connect(database, autocommit=True) as owner:
+        owner.execute("drop role if exists test_refused")
+        owner.execute("create role test_refused login")
+        owner.execute("grant usage on schema pgvigil to test_refused")
+        owner.execute("grant execute on all functions in schema pgvigil to test_refused")
+        dsn = database.replace("user=postgres", "user=test_refused")
+        with running_pgvigil(tmp_path / "log", "agent", *BEAT, "--log-level", "debug", PGVIGIL_DSN=dsn) as agent:
+            wait_until(lambda: agent.log.count("sample_taken") > 5)
+            owner.execute("grant pgvigil_agent to test_refused")
+            taken = "select count(distinct created_at) from pgvigil.memory_log"
+            wait_until(lambda: agent.log.count("sample_taken") - fetch(database, taken)[0][0] <= 1, "all of them")
+        owner.execute("drop owned by test_refused")
+        owner.execute("drop role test_refused")
+    assert 1 == agent.log.count("sample_refused")
+
+
+def test_loss_is_stored(database, tmp_path):
+    """The spool was full: how many samples were dropped is in the database, counted once."""
+    spool = Spool(tmp_path / "log-spool", max_bytes=2**16, max_age_seconds=DAY)
+    now = datetime.now(UTC)
+    for second in range(-2000, 0, 50):
+        row = MemoryLog("memory", 1.5, 1, 1)
+        spool.add([Sample(now + timedelta(seconds=second + each), (), (row,), (), ()) for each in range(50)])
+    lost = spool.losses()[0]
+    spool.close()
+    assert lost > 0
+    with running_pgvigil(tmp_path / "log", "agent", *BEAT, PGVIGIL_DSN=database):
+        stored = "select occurrences from pgvigil.agent_problem where problem = 'samples_dropped'"
+        wait_until(lambda: [(lost,)] == fetch(database, stored), "the report")
+        kept = "select count(*) from pgvigil.memory_log where memory_usage = 1.5"
+        wait_until(lambda: [(2000 - lost,)] == fetch(database, kept), "the replay")
+
+
+def test_failure_of_a_collector_is_stored_and_counts_up(database, tmp_path):
+    """The other collectors deliver, and the same report twice changes nothing."""
+    problems = Problems()
+    collector = Collector(CollectOptions(mounts_file=str(tmp_path / "missing")), problems)
+    collector.prime()
+    with db.connect(database, application_name="test") as connection:
+        host_id = db.register_host(connection, "web1", 10, "0")
+        for _ in range(2):
+            sample = collector.sample(datetime.now(UTC))
+            reports = problems.unsent()
+            for _ in range(2):
+                db.write_samples(connection, host_id, [sample], collector.inventory(), reports)
+            problems.sent(reports)
+    assert [("disk", 3, True)] == fetch(
+        database,
+        "select subject, occurrences, detail like 'FileNotFoundError%' from pgvigil.agent_problem"
+        " where problem = 'collector_failed'",
+    )
+    assert [(2,)] == fetch(database, "select count(distinct created_at) from pgvigil.memory_log")
+    assert [(0,)] == fetch(database, "select count(*) from pgvigil.disk_info")
+
+
+@pytest.fixture
+def hung_mount(tmp_path):
+    """Mount a FUSE file system whose process never answers."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if os.geteuid() or not os.path.exists("/dev/fuse"):  # noqa: PTH110
+        pytest.skip("only root can mount, and FUSE has to be there")
+    point = tmp_path / "hung"
+    point.mkdir()
+    device = os.open("/dev/fuse", os.O_RDWR)
+    options = f"fd={device},rootmode=40000,user_id=0,group_id=0".encode()
+    if libc.mount(b"dead-server", os.fsencode(point), b"fuse.dead", 0, options):
+        os.close(device)
+        pytest.skip(f"cannot mount FUSE: {os.strerror(ctypes.get_errno())}")
+    yield point
+    os.close(device)  # whoever waits gets an error now
+    subprocess.run(["umount", "--lazy", point], check=False)
+
+
+def test_mount_that_hangs_stops_nothing_and_is_stored(database, tmp_path, hung_mount):
+    """The grid holds, the other disks are there, the report names the mount, and SIGTERM still ends it."""
+    options = [
+        "--fs-types-exclude",
+        "^(proc|sysfs|tmpfs|overlay|cgroup.*)$",
+        "--mount-points-exclude",
+        "^/(dev|proc|sys)",
+    ]
+    with running_pgvigil(tmp_path / "log", "agent", *BEAT, *options, PGVIGIL_DSN=database) as agent:
+        stored = "select subject from pgvigil.agent_problem where problem = 'mount_hangs'"
+        wait_until(lambda: [(str(hung_mount),)] == fetch(database, stored), "the report")
+        disks = "select count(distinct created_at) from pgvigil.disk_log"
+        before, started = fetch(database, disks)[0][0], time.monotonic()
+        wait_until(lambda: fetch(database, disks)[0][0] >= before + 10, "ten beats")
+        assert time.monotonic() - started < 6
+        assert agent.terminate() < 2
+    assert 1 == agent.log.count("mount_hangs")
+    assert "Traceback" not in agent.log
+
+
+def test_service_manager_hears_of_start_life_and_stop(tmp_path):
+    """Type=notify and WatchdogSec= of systemd work, with the database away too."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(10)
+        environment = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "400000"}
+        with running_pgvigil(tmp_path / "log", "agent", PGVIGIL_DSN="host=127.0.0.1 port=1", **environment) as agent:
+            heard = [manager.recv(99) for _ in range(4)]
+            agent.terminate()
+            while heard[-1] != b"STOPPING=1":
+                heard.append(manager.recv(99))
+    assert [b"READY=1", b"WATCHDOG=1"] == sorted(set(heard[:-1]))
+    assert b"READY=1" == heard[0]
+
+
+def test_line_for_the_journal_has_its_priority_in_front(tmp_path):
+    """Journald then knows a warning from an error."""
+    environment = {"PGVIGIL_DSN": "host=127.0.0.1 port=1", "JOURNAL_STREAM": "8:1"}
+    with running_pgvigil(tmp_path / "log", "agent", *BEAT, **environment) as agent:
+        wait_until(lambda: "<4>database_lost" in agent.log)
+        agent.terminate()
+    assert all(line.startswith("<") for line in agent.log.splitlines())
+
+
+def test_running_agent_loads_nothing_of_the_command_line():
+    """What it does not use it does not hold in memory, on every host."""
+    script = "import sys; sys.modules['ssl'] = None; import pgvigil.agent, pgvigil.sampling; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout.split()
+    assert [] == [
+        name for name in loaded if name.split(".")[0] in {"rich", "typer", "click", "jinja2", "aiosmtpd", "_ssl"}
+    ]
+
+
+def test_password_of_the_connection_is_no_argument_and_no_variable(tmp_path):
+    """Everybody may read the arguments of a process."""
+    with running_pgvigil(tmp_path / "log", "agent", "--dsn", "host=127.0.0.1 port=1 password=geheim") as agent:
+        wait_until(lambda: "agent_started" in agent.log)
+        for name in ("cmdline", "environ"):
+            with open(f"/proc/{agent.process.pid}/{name}", "rb") as file:  # noqa: PTH123 - not a path of ours
+                assert b"geheim" not in file.read()
+    assert "geheim" not in agent.log
