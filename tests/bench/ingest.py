@@ -37,18 +37,14 @@ vacuum analyze;
 """
 _WITHOUT, _STORAGE = "bare tables", "row security and marks of late samples, no rules"
 _CALM, _BREACH = "all of it, all calm", "all of it, 2 % of hosts in open alert"
-_NO_RULES = "".join(f"drop trigger _500_judge on pgvigil.{name}_log;" for name in _INSERTS)
+_NO_RULES = "".join(f"drop trigger _500_judge on pgvigil.{name}_log;" for name in INSERTS)
 _PREPARE = {
-<<<<<<< HEAD
     _WITHOUT: _NO_RULES
     + "".join(
         f"drop trigger _700_mark_late on pgvigil.{name}_log; alter table pgvigil.{name}_log disable row level security;"
-        for name in _INSERTS
+        for name in INSERTS
     ),
     _STORAGE: _NO_RULES,
-=======
-    _WITHOUT: "".join(f"drop trigger _500_judge on pgvigil.{name}_log;" for name in INSERTS),
->>>>>>> acf1c4e (Keep samples of an outage in a spool on disk, and replay them exactly once)
     _CALM: "",
     _BREACH: "insert into pgvigil.cpu_log (host_id, created_at, cpu_name, cpu_usage)"
     " select n, clock_timestamp(), 'cpu-total', 95 from generate_series(50, 2000, 50) as n;",

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import os
-import socket
 import sqlite3
 import subprocess
-import sys
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -163,46 +161,3 @@ def test_mount_that_hangs_stops_nothing_and_is_stored(database, tmp_path, hung_m
         assert agent.terminate() < 2
     assert 1 == agent.log.count("mount_hangs")
     assert "Traceback" not in agent.log
-
-
-def test_service_manager_hears_of_start_life_and_stop(tmp_path):
-    """Type=notify and WatchdogSec= of systemd work, with the database away too."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
-        manager.bind(str(tmp_path / "notify"))
-        manager.settimeout(10)
-        environment = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "400000"}
-        with running_pgvigil(tmp_path / "log", "agent", PGVIGIL_DSN="host=127.0.0.1 port=1", **environment) as agent:
-            heard = [manager.recv(99) for _ in range(4)]
-            agent.terminate()
-            while heard[-1] != b"STOPPING=1":
-                heard.append(manager.recv(99))
-    assert [b"READY=1", b"WATCHDOG=1"] == sorted(set(heard[:-1]))
-    assert b"READY=1" == heard[0]
-
-
-def test_line_for_the_journal_has_its_priority_in_front(tmp_path):
-    """Journald then knows a warning from an error."""
-    environment = {"PGVIGIL_DSN": "host=127.0.0.1 port=1", "JOURNAL_STREAM": "8:1"}
-    with running_pgvigil(tmp_path / "log", "agent", *BEAT, **environment) as agent:
-        wait_until(lambda: "<4>database_lost" in agent.log)
-        agent.terminate()
-    assert all(line.startswith("<") for line in agent.log.splitlines())
-
-
-def test_running_agent_loads_nothing_of_the_command_line():
-    """What it does not use it does not hold in memory, on every host."""
-    script = "import sys; sys.modules['ssl'] = None; import pgvigil.agent, pgvigil.sampling; print(*sys.modules)"
-    loaded = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout.split()
-    assert [] == [
-        name for name in loaded if name.split(".")[0] in {"rich", "typer", "click", "jinja2", "aiosmtpd", "_ssl"}
-    ]
-
-
-def test_password_of_the_connection_is_no_argument_and_no_variable(tmp_path):
-    """Everybody may read the arguments of a process."""
-    with running_pgvigil(tmp_path / "log", "agent", "--dsn", "host=127.0.0.1 port=1 password=geheim") as agent:
-        wait_until(lambda: "agent_started" in agent.log)
-        for name in ("cmdline", "environ"):
-            with open(f"/proc/{agent.process.pid}/{name}", "rb") as file:  # noqa: PTH123 - not a path of ours
-                assert b"geheim" not in file.read()
-    assert "geheim" not in agent.log

@@ -25,7 +25,7 @@ def test_running_agent_has_loaded_no_command_line(tmp_path):
     modules = "import sys, pgvigil.lean, pgvigil.logs, pgvigil.collect, pgvigil.sampling; print(*sys.modules)"
     loaded = set(subprocess.check_output([sys.executable, "-c", modules], text=True).split())
     assert {"psutil", "psycopg"} <= loaded
-    assert set() == loaded & {"typer", "click", "rich", "jinja2", "sqlite3"}
+    assert set() == loaded & {"typer", "click", "rich", "jinja2"}
 
 
 def test_signal_that_comes_at_once_ends_it_all_the_same(tmp_path):
