@@ -1,6 +1,6 @@
 """What is kept of the past: rollups, packed days, retention. Time is an argument, so months pass in seconds.
 
-The suite plays 7 days; PGVIGIL_TEST_DAYS=365 is the full run.
+The suite plays 6 days; PGVIGIL_TEST_DAYS=365 is the full run.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
-DAYS = int(os.environ.get("PGVIGIL_TEST_DAYS", "7"))
+DAYS = int(os.environ.get("PGVIGIL_TEST_DAYS", "6"))
 START = datetime(2031, 3, 1, tzinfo=UTC)
 STEP = timedelta(hours=6)
 BEAT = timedelta(seconds=100)
