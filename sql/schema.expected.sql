@@ -406,6 +406,11 @@ CREATE FUNCTION pgvigil.end_long_reads(p_as_of timestamp with time zone) RETURNS
     SET search_path TO ''
     AS $$..$$;
 
+CREATE FUNCTION pgvigil.ensure_history_columns() RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$..$$;
+
 CREATE FUNCTION pgvigil.ensure_partitions(p_as_of timestamp with time zone) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -659,6 +664,11 @@ CREATE FUNCTION pgvigil.rebuild_rollups() RETURNS void
     AS $_$..$_$;
 
 CREATE FUNCTION pgvigil.rebuild_samples() RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$..$_$;
+
+CREATE FUNCTION pgvigil.rebuild_series() RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $_$..$_$;
@@ -1596,7 +1606,7 @@ CREATE TRIGGER _500_judge AFTER INSERT ON pgvigil.memory_log REFERENCING NEW TAB
 
 CREATE TRIGGER _500_judge AFTER INSERT ON pgvigil.network_log REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION pgvigil.tg_network_log__judge();
 
-CREATE TRIGGER _500_rebuild_history AFTER UPDATE ON pgvigil.metric FOR EACH STATEMENT EXECUTE FUNCTION pgvigil.tg_metric__rebuild_history();
+CREATE TRIGGER _500_rebuild_history AFTER INSERT OR DELETE OR UPDATE ON pgvigil.metric FOR EACH STATEMENT EXECUTE FUNCTION pgvigil.tg_metric__rebuild_history();
 
 CREATE TRIGGER _500_rebuild_judging AFTER INSERT OR DELETE OR UPDATE ON pgvigil.metric FOR EACH STATEMENT EXECUTE FUNCTION pgvigil.tg_metric__rebuild_judging();
 
@@ -2167,6 +2177,8 @@ REVOKE ALL ON FUNCTION pgvigil.drop_expired_partitions(p_as_of timestamp with ti
 
 REVOKE ALL ON FUNCTION pgvigil.end_long_reads(p_as_of timestamp with time zone) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgvigil.ensure_history_columns() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgvigil.ensure_partitions(p_as_of timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.explain_alert(p_host_name text, p_metric text, p_resource text, p_since timestamp with time zone, p_until timestamp with time zone) FROM PUBLIC;
@@ -2266,6 +2278,8 @@ REVOKE ALL ON FUNCTION pgvigil.rebuild_judging() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgvigil.rebuild_rollups() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.rebuild_samples() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgvigil.rebuild_series() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.recent_values(p_host_id integer, p_metric text, p_resource text, p_until timestamp with time zone, p_span interval, p_buckets integer) FROM PUBLIC;
 

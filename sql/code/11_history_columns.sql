@@ -1,7 +1,12 @@
 -- A new column of a log table gets its place in the rollups and in the packed history: nothing but the column and its
 -- row in pgvigil.metric has to be written by hand. Adding a column that may be null rewrites no row.
 
-do $$
+create or replace function pgvigil.ensure_history_columns()
+returns void
+language plpgsql
+security definer
+set search_path = ''
+as $$
 declare
     v_column record;
 begin
@@ -43,3 +48,6 @@ begin
     end loop;
 end
 $$;
+comment on function pgvigil.ensure_history_columns() is 'Adds the columns of the log tables that rollups and packed history lack.';
+
+select pgvigil.ensure_history_columns();

@@ -85,15 +85,17 @@ security definer
 set search_path = ''
 as $$
 begin
+    perform pgvigil.ensure_history_columns();
     perform pgvigil.rebuild_samples();
     perform pgvigil.rebuild_rollups();
+    perform pgvigil.rebuild_series();
     return null;
 end
 $$;
-comment on function pgvigil.tg_metric__rebuild_history() is 'Trigger of pgvigil.metric: where a column is gone, its metric is switched off, and history is read without it.';
+comment on function pgvigil.tg_metric__rebuild_history() is 'Trigger of pgvigil.metric: a column that is new, or gone, is so in rollups, packed history and graphs too.';
 
 create or replace trigger _500_rebuild_history
-after update on pgvigil.metric
+after insert or update or delete on pgvigil.metric
 for each statement execute function pgvigil.tg_metric__rebuild_history();
 
 

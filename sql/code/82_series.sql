@@ -68,7 +68,12 @@ $$;
 comment on function pgvigil.series_span(integer, text, timestamptz, timestamptz, integer) is 'How a graph is read: width of a point (null: each sample is one), until when from hourly rollups, and from there until when from five-minute ones; the rest is samples.';
 
 
-do $do$
+create or replace function pgvigil.rebuild_series()
+returns void
+language plpgsql
+security definer
+set search_path = ''
+as $rebuild$
 declare
     v_table record;
 begin
@@ -96,6 +101,9 @@ begin
         where a.attnum > 0 and not a.attisdropped and a.atttypid in ('real'::regtype, 'bigint'::regtype)
         group by t.log_table, t.resource_column
     loop
+        execute format(
+            'drop function if exists dashboard.%I(text, timestamptz, timestamptz, integer)', v_table.module || '_series'
+        );
         execute format(
             $template$
 create function dashboard.%1$I(
@@ -156,9 +164,19 @@ $series$
                 v_table.module
             )
         );
+        -- as 90_grants.sql does for all of the schema
+        execute format(
+            'revoke all on function dashboard.%1$I(text, timestamptz, timestamptz, integer) from public;'
+            ' grant execute on function dashboard.%1$I(text, timestamptz, timestamptz, integer)'
+            ' to pgvigil_operator, pgvigil_reader',
+            v_table.module || '_series'
+        );
     end loop;
 end
-$do$;
+$rebuild$;
+comment on function pgvigil.rebuild_series() is 'Writes the graphs of the log tables anew from their columns.';
+
+select pgvigil.rebuild_series();
 
 
 create function dashboard.fleet_series(

@@ -105,6 +105,12 @@ def test_metric_of_the_recipe_is_judged_and_mailed(database, judged):
     (mail,) = judged.execute("select metric_title, unit, note from pgvigil.claim_mail('m', 9, now())").fetchall()
     assert ("CPU temperature", "celsius") == mail[:2]
     assert "sensors" in mail[2]
+    for number in range(3):
+        judged.execute("select pgvigil.tick(date_trunc('day', now()) + %s * interval '1 hour')", (24 + number,))
+    assert [] == judged.execute("select task, error from pgvigil.upkeep where error is not null").fetchall()
+    graph = "dashboard.cpu_series('web1', now() - interval '1 day', now() + interval '1 day')"
+    for source in (graph, "pgvigil.cpu_rollup_1h"):
+        assert (96.5,) == judged.execute(f"select max(temperature_celsius_max) from {source}").fetchone()
 
 
 def test_metric_of_the_recipe_works_on_a_fresh_database_too(empty_database, sql):

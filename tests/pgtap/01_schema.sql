@@ -30,10 +30,10 @@ select functions_are(
     'pgvigil',
     array[
         'acknowledge', 'advance_fleet', 'advance_horizon', 'advance_rollups', 'backtest', 'cancel_alert', 'claim_host', 'claim_mail',
-        'cpu_samples', 'disk_samples', 'end_long_reads', 'finish_packing', 'is_own_host', 'late_after', 'make_cpu_rollup_1h',
+        'cpu_samples', 'disk_samples', 'end_long_reads', 'ensure_history_columns', 'finish_packing', 'is_own_host', 'late_after', 'make_cpu_rollup_1h',
         'make_cpu_rollup_5m', 'make_disk_rollup_1h', 'make_disk_rollup_5m', 'make_memory_rollup_1h',
         'make_memory_rollup_5m', 'make_network_rollup_1h', 'make_network_rollup_5m', 'mark_fleet', 'memory_samples', 'network_samples',
-        'pack', 'pack_history', 'pack_host', 'pack_late', 'packed_partition', 'partition_day', 'partitioned_tables', 'rebuild_rollups', 'rebuild_samples', 'repair_rollups',
+        'pack', 'pack_history', 'pack_host', 'pack_late', 'packed_partition', 'partition_day', 'partitioned_tables', 'rebuild_rollups', 'rebuild_samples', 'rebuild_series', 'repair_rollups',
         'roll_up', 'roll_up_fleet', 'series_span', 'series_step', 'tg_log__mark_late', 'tg_metric__rebuild_history', 'close_alert', 'deliver', 'drop_expired_partitions',
         'ensure_partitions', 'explain_alert', 'forecast_disk', 'forget_resource', 'handle_rule_errors',
         'has_newer_sample', 'has_open_alert', 'is_due', 'is_future', 'is_within', 'judge', 'judge_derived', 'judge_reading',
