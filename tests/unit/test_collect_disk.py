@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -370,3 +372,21 @@ def test_the_default_filter_leaves_out_types_without_a_disk_of_this_host(fs_type
 def test_the_default_filter_leaves_out_devices_that_are_no_disks(device: str, *, expected: bool) -> None:
     """Paths and firmware of a disk count with the disk."""
     assert expected == excluded(CollectOptions().disk_device_exclude, device)
+
+
+def test_mount_table_is_read_again_when_it_changed(tmp_path: Path) -> None:
+    """In between the kernel is only asked whether it did."""
+    if os.geteuid() or subprocess.run(["unshare", "--mount", "true"], check=False).returncode:
+        pytest.skip("only root can mount")
+    script = (
+        "import sys, subprocess\n"
+        "from pgvigil.collect.mounts import MountTable\n"
+        "table = MountTable('/proc/self/mounts')\n"
+        "before = table.read()\n"
+        "assert table.read() is before\n"
+        "for _ in range(2):\n"
+        "    subprocess.run(['mount', '-t', 'tmpfs', 'none', sys.argv[1]], check=True)\n"
+        "    assert table.read() == open('/proc/self/mounts', 'rb').read() != before\n"
+        "    before = table.read()\n"
+    )
+    subprocess.run(["unshare", "--mount", sys.executable, "-c", script, tmp_path], check=True)

@@ -5,16 +5,24 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass, field
-from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
 import psutil
 
-from pgvigil.collect.figures import per_second, percent, printable, whole_bytes
-from pgvigil.collect.mounts import Mount, find_bare_disks, find_kernel_name, parse_mounts, read_identity, read_label
+from pgvigil.collect.figures import per_second, percent, printable
+from pgvigil.collect.mounts import (
+    Mount,
+    MountTable,
+    find_bare_disks,
+    find_kernel_name,
+    parse_mounts,
+    read_identity,
+    read_label,
+)
 from pgvigil.collect.options import excluded
 from pgvigil.collect.patience import Patience
+from pgvigil.collect.space import Space, read_space
 from pgvigil.model import DiskInfo, DiskLog
 
 if TYPE_CHECKING:
@@ -50,17 +58,6 @@ class Layout:
     stuck: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Space:
-    """Bytes and inodes of a file system; available is what a user other than root can still have."""
-
-    size: int
-    used: int
-    available: int
-    inodes: int
-    inodes_free: int
-
-
 class Counters(NamedTuple):
     """What a block device counts; busy is the time with at least one request in flight."""
 
@@ -79,11 +76,13 @@ class Reading:
     counters: Mapping[str, Counters]
     identities: Mapping[str, int | None] = field(default_factory=dict)
     failures: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    mounts: MountTable | None = None
 
 
 def read(options: CollectOptions, previous: Reading | None = None) -> Reading:
     """Read space and counters; the layout once a minute or when the mount table or the devices changed."""
-    table = Path(options.mount_table).read_bytes()
+    mounts = previous.mounts if previous and previous.mounts else MountTable(options.mount_table)
+    table = mounts.read()
     counters, failures = _read_counters()
     at = monotonic()
     layout = previous.layout if previous else None
@@ -95,14 +94,19 @@ def read(options: CollectOptions, previous: Reading | None = None) -> Reading:
         or at - layout.at > _LAYOUT_MAX_AGE_SECONDS
     ):
         layout = _read_layout(options, at, table, frozenset(counters))
-    places = {options.prefix + disk.mount.mount_point: disk.disk_name for disk in layout.disks if disk.mount}
-    answers, stuck = _PATIENCE.ask(read_space, places)
+    mounted = [disk for disk in layout.disks if disk.mount]
+    places = {options.prefix + disk.mount.mount_point: disk.disk_name for disk in mounted if disk.mount}
+    # A thread costs more than the whole reading, so only where it may be needed.
+    doubtful = {path for path, disk in zip(places, mounted, strict=True) if disk.mount and disk.mount.can_hang}
+    answers, stuck = _PATIENCE.ask(read_space, doubtful)
+    answers |= {path: space for path in places.keys() - doubtful if (space := read_space(path))}
     for path in layout.stuck + stuck:
         failures["mount_hangs", printable(path.removeprefix(options.prefix))] = "statvfs() does not return"
     return Reading(
         at=at,
         layout=layout,
         space={places[path]: space for path, space in answers.items()},
+        mounts=mounts,
         counters=counters,
         identities={disk.kernel_name: read_identity(disk.kernel_name) for disk in layout.disks if disk.kernel_name},
         failures=failures,
@@ -133,23 +137,6 @@ def inventory(options: CollectOptions) -> tuple[DiskInfo, ...]:
         if disk.mount is None or disk.disk_name in reading.space
     )
     return tuple(sorted(infos, key=lambda info: info.disk_name))
-
-
-def read_space(mount_point: str) -> Space | None:
-    """Return the space of a file system, None where it vanished, may not be seen or has none to speak of."""
-    try:
-        found = os.statvfs(mount_point)
-    except OSError:
-        return None
-    if found.f_blocks == 0:
-        return None
-    return Space(
-        size=whole_bytes(found.f_blocks * found.f_frsize),
-        used=whole_bytes((found.f_blocks - found.f_bfree) * found.f_frsize),
-        available=whole_bytes(found.f_bavail * found.f_frsize),
-        inodes=found.f_files,
-        inodes_free=found.f_ffree,
-    )
 
 
 def _row(disk: Disk, space: Space | None, rates: tuple[float | None, float | None, float | None]) -> DiskLog:

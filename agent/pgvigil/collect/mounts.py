@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import select
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,37 @@ class Mount:
     source: str
     mount_point: str
     fs_type: str
+
+    @property
+    def can_hang(self) -> bool:
+        """Whether a server or a process answers for it: what a device holds the kernel tells from memory."""
+        return not self.source.startswith("/dev/") or self.fs_type.startswith("fuse")
+
+
+class MountTable:
+    """A mount table of the kernel, which tells when it changed: to read it costs as much as the other counters."""
+
+    def __init__(self, path: str) -> None:
+        self._path = Path(path)
+        self._content: bytes | None = None
+        if path.startswith("/proc/"):  # no other file can tell
+            self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            self._poll = select.poll()
+            self._poll.register(self._descriptor, select.POLLPRI)
+
+    def __del__(self) -> None:
+        """Let go of the file."""
+        with suppress(AttributeError):  # there is none
+            os.close(self._descriptor)
+
+    def read(self) -> bytes:
+        """Return the table as it is now."""
+        if not hasattr(self, "_descriptor"):
+            return self._path.read_bytes()
+        if self._content is None or self._poll.poll(0):
+            os.lseek(self._descriptor, 0, os.SEEK_SET)
+            self._content = b"".join(iter(lambda: os.read(self._descriptor, 2**16), b""))
+        return self._content
 
 
 def parse_mounts(table: bytes) -> tuple[Mount, ...]:
