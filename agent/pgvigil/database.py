@@ -28,15 +28,8 @@ log = logging.getLogger("pgvigil")
 logging.getLogger("psycopg").setLevel(logging.ERROR)  # that a broken pipeline could not be ended in order is no news
 
 # Nothing waits for ever: a server that hangs or a cable that was cut is noticed within seconds.
-_TIMEOUTS = {
-    "connect_timeout": "5",
-    "keepalives_idle": "10",
-    "keepalives_interval": "5",
-    "keepalives_count": "3",
-    "tcp_user_timeout": "15000",
-}
-
-
+_TIMEOUTS = {"connect_timeout": "5", "tcp_user_timeout": "15000"}
+_TIMEOUTS |= {"keepalives_idle": "10", "keepalives_interval": "5", "keepalives_count": "3"}
 # 42P01, 42703, 42883, 3F000: the database is older than this program, or has no schema yet.
 _OLD_SCHEMA = tuple(psycopg.errors.lookup(state) for state in ("42P01", "42703", "42883", "3F000"))
 

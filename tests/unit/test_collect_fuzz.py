@@ -81,7 +81,8 @@ def read_table(content: bytes, key: int, columns: tuple[int, ...]) -> dict[str, 
     """Read a table of counters, leaving out what is not exactly as the kernel writes it; the last of a name counts."""
     found = {}
     for line in content.split(b"\n"):
-        fields = line.replace(b":", b" ").split()
+        before, _, behind = line.rpartition(b":")  # only names of interfaces stand before one
+        fields = [before.strip(), *behind.split()] if before else line.split()
         with suppress(IndexError, ValueError):
             name = fields[key].decode("utf-8", "surrogateescape")
             found[name] = tuple(int(fields[column]) for column in columns)
