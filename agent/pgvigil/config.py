@@ -37,6 +37,7 @@ class MailerSettings:
     mailer_name: str
     message_domain: str
     grafana_url: str | None = None
+    templates: Path | None = None
     poll_seconds: float = 5.0
 
 

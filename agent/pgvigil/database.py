@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import select
 import socket
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
@@ -11,15 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
-from psycopg.rows import class_row, dict_row
+from psycopg.rows import dict_row
 
 from pgvigil.errors import ConfigError, DatabaseError, DatabaseUnavailableError, SchemaError
-from pgvigil.model import Mail
 from pgvigil.rows import INSERTS, array
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from datetime import datetime
 
     from pgvigil.model import AgentProblem, Inventory, Sample
 
@@ -169,53 +168,26 @@ def abort(connection: Connection) -> None:
 
 
 def listen(connection: Connection) -> None:
-    """Ask to be woken when mails are written. The connection serves this purpose only."""
+    """Ask to be woken when mails are written, or by prove_bell(). The connection serves this purpose only."""
     with translated_errors():
         connection.execute("listen pgvigil_mail")
+        connection.execute("listen pgvigil_proof")
 
 
-def wait_for_bell(connection: Connection, timeout_seconds: float) -> bool:
-    """Wait until the doorbell rings (True) or the time is over (False)."""
+def prove_bell(connection: Connection, token: str) -> None:
+    """Ring for oneself, on another connection than the one that listens: whoever hears it hears all bells."""
     with translated_errors():
-        return any(True for _ in connection.notifies(timeout=timeout_seconds, stop_after=1))
+        connection.execute("select pg_notify('pgvigil_proof', %s)", (token,))
 
 
-def claim_mails(connection: Connection, mailer: str, limit: int) -> list[Mail]:
-    """Take up to so many due mails in hand; the lease is over after the setting mail_lease."""
-    with translated_errors(), connection.cursor(row_factory=class_row(Mail)) as cursor:
-        return cursor.execute("select * from pgvigil.claim_mail(%s, %s, clock_timestamp())", (mailer, limit)).fetchall()
+def wait_for_bell(connection: Connection, timeout_seconds: float) -> set[str]:
+    """Wait for bells until the time is over: return the tokens heard, "" for new mails.
 
-
-def mark_mail_sent(connection: Connection, mail: Mail, message_id: str) -> None:
-    """Note that the SMTP server accepted the mail."""
+    The driver's own waiting would look ten times a second whether a signal came.
+    """
     with translated_errors():
-        connection.execute(
-            "select pgvigil.mark_mail_sent(%s, %s, %s, clock_timestamp())", (mail.host_id, mail.mail_id, message_id)
-        )
-
-
-def mark_mail_failed(connection: Connection, mail: Mail, reason: str, *, permanent: bool) -> datetime | None:
-    """Note why the mail was not accepted; return when it is tried again, None if it is given up."""
-    with translated_errors():
-        row = connection.execute(
-            "select pgvigil.mark_mail_failed(%s, %s, %s, %s, clock_timestamp())",
-            (mail.host_id, mail.mail_id, reason, permanent),
-        ).fetchone()
-    return row[0] if row else None
-
-
-def seconds_until_next_mail(connection: Connection) -> float | None:
-    """Return how long no mail is due, None if none waits."""
-    with translated_errors():
-        row = connection.execute("select pgvigil.next_mail_due(clock_timestamp())").fetchone()
-    return None if row is None or row[0] is None else float(row[0])
-
-
-def tick(connection: Connection) -> bool:
-    """Have the upkeep done that is due; False if another mailer is at it."""
-    with translated_errors():
-        row = connection.execute("select pgvigil.tick(clock_timestamp())").fetchone()
-    return bool(row and row[0])
+        select.select([connection], [], [], timeout_seconds)
+        return {notify.payload for notify in connection.notifies(timeout=0)}
 
 
 def fetch(connection: Connection, query: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:

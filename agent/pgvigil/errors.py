@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 
 class PgvigilError(Exception):
     """What a user can mend: one line of what failed and why, one of what to do now."""
@@ -40,13 +42,21 @@ class SchemaError(PgvigilError):
     exit_status = 4
 
 
+About = Literal["server", "recipient", "mail", "unanswered"]
+
+
 class MailError(PgvigilError):
-    """The SMTP server refused or could not be reached."""
+    """The SMTP server refused or could not be reached.
+
+    `about` says whose trouble it is: the server's or the settings' (the next mail would fare no better), the
+    recipient's, this mail's; or "unanswered": the server has it all, and whether it took it is not known.
+    """
 
     exit_status = 5
 
-    def __init__(self, message: str, hint: str = "", *, permanent: bool = False) -> None:
+    def __init__(self, message: str, hint: str = "", *, about: About = "server", permanent: bool = False) -> None:
         super().__init__(message, hint)
+        self.about = about
         self.permanent = permanent
 
 

@@ -7,10 +7,11 @@ import random
 import time
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
-from pgvigil import __version__, database
-from pgvigil.compose import compose
+from pgvigil import __version__, database, outbox
+from pgvigil.compose import compose as compose_mail
 from pgvigil.errors import DatabaseError, DatabaseUnavailableError, MailError, SchemaError
 from pgvigil.message import build_message
 from pgvigil.smtp import SmtpClient, SmtpSettings
@@ -18,6 +19,7 @@ from pgvigil.smtp import SmtpClient, SmtpSettings
 if TYPE_CHECKING:
     import threading
 
+    from pgvigil.compose import Composed
     from pgvigil.config import MailerSettings
     from pgvigil.model import Mail
 
@@ -25,6 +27,11 @@ log = logging.getLogger("pgvigil")
 
 _BEAT_SECONDS = 0.5  # how soon SIGTERM is heard while no bell rings
 _TICK_SECONDS = 5.0
+_FIRST_PAUSE_SECONDS = 0.5
+_SHORTEST_WAIT_SECONDS = 0.02
+_PROOF_EVERY_SECONDS = 60.0
+_PROOF_WITHIN_SECONDS = 3.0
+_DEAF_POLL_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 30.0
 
 
@@ -45,88 +52,120 @@ def run_mailer(settings: MailerSettings, smtp: SmtpSettings, stop: threading.Eve
                     stack.enter_context(closing(database.connect(settings.dsn, application_name=name)))
                     for name in ("pgvigil-mailer listening", f"pgvigil-mailer {settings.mailer_name}")
                 )
-                database.listen(listener)
+                ear = Ear(listener, worker, settings.mailer_name)
                 event = "database_back" if outage else "mailer_started"
                 log.info("%s version=%s smtp=%s:%d", event, __version__, smtp.host, smtp.port)
                 was_connected, outage, pause_seconds = True, False, 0.0
-                _serve(settings, smtp, stop, listener, worker)
+                _serve(settings, smtp, stop, ear, worker)
         except (DatabaseError, SchemaError) as error:
             if not (was_connected or isinstance(error, DatabaseUnavailableError | SchemaError)):
                 raise
             if not outage:
                 log.warning("database_lost reason=%s", error)
             outage = True
-            pause_seconds = min(_LONGEST_PAUSE_SECONDS, max(0.5, pause_seconds * 2))
+            pause_seconds = _longer(pause_seconds)
             stop.wait(pause_seconds * random.uniform(0.5, 1.0))  # noqa: S311 - not a secret
     log.info("mailer_stopped")
 
 
+class Ear:
+    """The connection that listens, and the proof that it hears: behind a pooler, or cut off, it is deaf unnoticed."""
+
+    def __init__(self, listener: database.Connection, worker: database.Connection, name: str) -> None:
+        """Start to listen."""
+        self._listener, self._worker, self._name = listener, worker, name
+        self._next_proof = time.monotonic()
+        self._asked_at: float | None = None
+        self.is_deaf = False
+        database.listen(listener)
+
+    def wait(self, timeout_seconds: float) -> bool:
+        """Wait for a bell (True) or until the time is over (False)."""
+        now = time.monotonic()
+        if now >= self._next_proof:
+            database.prove_bell(self._worker, self._name)
+            self._asked_at, self._next_proof = now, now + _PROOF_EVERY_SECONDS
+        heard = database.wait_for_bell(self._listener, timeout_seconds)
+        if self._name in heard:
+            if self.is_deaf:
+                log.info("bell_heard")
+            self._asked_at, self.is_deaf = None, False
+        elif self._asked_at is not None and now - self._asked_at > _PROOF_WITHIN_SECONDS:
+            if not self.is_deaf:
+                log.warning(
+                    "bell_not_heard polling_seconds=%g reason=LISTEN does not work on this connection. Connect to"
+                    " PostgreSQL itself, or to a pooler in session mode: in transaction mode bells reach nobody",
+                    _DEAF_POLL_SECONDS,
+                )
+            self._asked_at, self.is_deaf = None, True
+        return "" in heard
+
+
 def _serve(
-    settings: MailerSettings,
-    smtp: SmtpSettings,
-    stop: threading.Event,
-    listener: database.Connection,
-    worker: database.Connection,
+    settings: MailerSettings, smtp: SmtpSettings, stop: threading.Event, ear: Ear, worker: database.Connection
 ) -> None:
     """Drain, tick and wait in turn: the bell only shortens the wait."""
-    next_tick = next_drain = time.monotonic()
+    next_tick = next_drain = not_before = time.monotonic()
+    pause_seconds = 0.0
     while not stop.is_set():
         now = time.monotonic()
-        if now >= next_tick:
-            database.tick(worker)
-            next_tick = now + _TICK_SECONDS
         if now >= next_drain:
-            drain(settings, smtp, worker, stop)
-            due = database.seconds_until_next_mail(worker)
-            wait = settings.poll_seconds if due is None else min(settings.poll_seconds, max(0.05, due))
-            next_drain = time.monotonic() + wait
-        if database.wait_for_bell(
-            listener, max(0.0, min(next_drain, next_tick, now + _BEAT_SECONDS) - time.monotonic())
-        ):
-            next_drain = time.monotonic()
+            if drain(settings, smtp, worker, stop):
+                pause_seconds = 0.0
+                due = outbox.seconds_until_next_mail(worker)
+                poll = min(settings.poll_seconds, _DEAF_POLL_SECONDS) if ear.is_deaf else settings.poll_seconds
+                next_drain = time.monotonic() + (poll if due is None else min(poll, max(_SHORTEST_WAIT_SECONDS, due)))
+            else:
+                pause_seconds = _longer(pause_seconds)
+                # spread, so that mailers do not come back in step
+                not_before = next_drain = time.monotonic() + pause_seconds * random.uniform(0.5, 1)  # noqa: S311
+        if now >= next_tick:
+            outbox.tick(worker)
+            next_tick = now + _TICK_SECONDS
+        if ear.wait(max(0.0, min(next_drain, next_tick, now + _BEAT_SECONDS) - time.monotonic())):
+            next_drain = max(time.monotonic(), not_before)
 
 
-def drain(settings: MailerSettings, smtp: SmtpSettings, worker: database.Connection, stop: threading.Event) -> int:
-    """Send the mails that are due, one lease at a time, and return how many were accepted.
+def _longer(pause_seconds: float) -> float:
+    return min(_LONGEST_PAUSE_SECONDS, max(_FIRST_PAUSE_SECONDS, pause_seconds * 2))
 
-    One that the server would not take for now ends the round: what is wrong with the server is wrong for the next
-    mail too, and each attempt may take until a timeout.
+
+def drain(settings: MailerSettings, smtp: SmtpSettings, worker: database.Connection, stop: threading.Event) -> bool:
+    """Send the mails that are due, one lease at a time; False if the server is in trouble.
+
+    What is wrong with the server is wrong for the next mail too, and each attempt may take until a timeout: that ends
+    the round. What is wrong with one recipient or one mail does not.
     """
-    accepted = 0
     with SmtpClient(smtp) as client:
-        while not stop.is_set():
-            mails = database.claim_mails(worker, settings.mailer_name, limit=1)
-            if not mails:
-                break
-            for mail in mails:
-                try:
-                    message_id = _send(settings, smtp, client, mail)
-                except MailError as error:
-                    retry_at = database.mark_mail_failed(worker, mail, str(error), permanent=error.permanent)
-                    log.warning(
-                        "mail_%s mail_id=%d address=%s attempt=%d retry_at=%s reason=%s",
-                        "given_up" if error.permanent else "delayed",
-                        mail.mail_id, mail.address, mail.attempts, retry_at and retry_at.isoformat(), error,
-                    )  # fmt: skip
-                    if not error.permanent:
-                        return accepted
-                else:
-                    database.mark_mail_sent(worker, mail, message_id)
-                    accepted += 1
-                    log.info(
-                        "mail_sent mail_id=%d event=%s host=%s metric=%s resource=%s address=%s",
-                        mail.mail_id, mail.event, mail.host_name, mail.metric, mail.resource, mail.address,
-                    )  # fmt: skip
-    return accepted
+        while not stop.is_set() and (mail := outbox.claim_mail(worker, settings.mailer_name)):
+            try:
+                message_id, reply = _send(settings, smtp, client, mail)
+            except MailError as error:
+                retry_at = outbox.mark_mail_failed(worker, mail, error)
+                log.warning(
+                    "mail_%s mail_id=%d address=%s attempt=%d retry_at=%s reason=%s",
+                    "given_up" if error.permanent else "delayed",
+                    mail.mail_id, mail.address, mail.attempts, retry_at and retry_at.isoformat(), error,
+                )  # fmt: skip
+                if error.about in {"server", "unanswered"}:
+                    return False
+            else:
+                outbox.mark_mail_sent(worker, mail, message_id, reply)
+                log.info(
+                    "mail_sent mail_id=%d event=%s host=%s metric=%s resource=%s address=%s reply=%s",
+                    mail.mail_id, "digest" if mail.is_digest else mail.event, mail.host_name, mail.metric,
+                    mail.resource, mail.address, reply,
+                )  # fmt: skip
+    return True
 
 
-def _send(settings: MailerSettings, smtp: SmtpSettings, client: SmtpClient, mail: Mail) -> str:
-    """Compose and send one mail; return its Message-ID.
+def _send(settings: MailerSettings, smtp: SmtpSettings, client: SmtpClient, mail: Mail) -> tuple[str, str]:
+    """Compose and send one mail; return its Message-ID and what the server said.
 
     Raises:
         MailError: the server would not take it, or no text could be made of it.
     """
-    composed = compose(mail, grafana_url=settings.grafana_url, message_domain=settings.message_domain)
+    composed = _compose(settings, mail)
     message = build_message(
         sender=smtp.sender,
         address=mail.address,
@@ -137,5 +176,16 @@ def _send(settings: MailerSettings, smtp: SmtpSettings, client: SmtpClient, mail
         message_id=composed.message_id,
         date=datetime.now(UTC),
     )
-    client.send(message, mail.address)
-    return composed.message_id
+    return composed.message_id, client.send(message, mail.address)
+
+
+def _compose(settings: MailerSettings, mail: Mail) -> Composed:
+    """Compose with the templates of the house; what is wrong with those must not keep an alert from being told."""
+    compose = partial(compose_mail, mail, grafana_url=settings.grafana_url, message_domain=settings.message_domain)
+    if settings.templates is None:
+        return compose()
+    try:
+        return compose(templates=settings.templates)
+    except MailError as error:
+        log.warning("templates_ignored mail_id=%d reason=%s", mail.mail_id, error)
+        return compose()

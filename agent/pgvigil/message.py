@@ -101,7 +101,7 @@ def parse_recipient(value: str) -> Address:
     address = _parse(value)
     if address is None:
         text = f"the recipient {value!r} is not one usable mail address"
-        raise MailError(text, "Correct the address in pgvigil.recipient", permanent=True)
+        raise MailError(text, "Correct the address in pgvigil.recipient", about="recipient", permanent=True)
     return address
 
 

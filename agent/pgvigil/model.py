@@ -6,10 +6,11 @@ two readings. `None` means not known (for instance a rate before the second read
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
 
@@ -168,3 +169,5 @@ class Mail:
     history: tuple[float | None, ...]
     detail: str = ""
     companions: tuple[str, ...] = ()
+    is_digest: bool = False
+    items: Mapping[str, Any] = field(default_factory=dict)

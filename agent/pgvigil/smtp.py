@@ -15,7 +15,10 @@ from pgvigil.message import parse_recipient, parse_sender, serialize
 from pgvigil.wording import one_line, shorten
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from email.message import EmailMessage
+
+    from pgvigil.errors import About
 
 _LOST = (smtplib.SMTPException, OSError, UnicodeError)  # UnicodeError: a host name that cannot be one
 _OK = 250
@@ -65,6 +68,15 @@ class SmtpSettings:
     local_hostname: str | None = None
 
 
+def _describe_tls(sock: socket.socket | None) -> str:
+    if not isinstance(sock, ssl.SSLSocket):
+        return "none: mails travel in the clear"
+    certificate = sock.getpeercert() or {}
+    issuer = dict(part for parts in certificate.get("issuer", ()) for part in parts)  # type: ignore[misc]
+    signer = issuer.get("organizationName") or issuer.get("commonName")
+    return f"{sock.version()}, certificate by {signer}, valid until {certificate.get('notAfter')}"
+
+
 class SmtpClient:
     """One connection for the mails of one drain, opened with the first."""
 
@@ -85,11 +97,26 @@ class SmtpClient:
                 self._server.quit()
         self._drop()
 
-    def send(self, message: EmailMessage, recipient: str) -> None:
-        """Hand over one mail for one recipient, or raise MailError."""
+    def send(self, message: EmailMessage, recipient: str) -> str:
+        """Hand over one mail for one recipient, or raise MailError; return what the server said."""
         sender, to = parse_sender(self._settings.sender).addr_spec, parse_recipient(recipient).addr_spec
         payload = serialize(message, international=not (sender + to).isascii())
-        self._transmit(self._begin(sender, to), payload)
+        return self._transmit(self._begin(sender, to), payload)
+
+    def probe(self) -> Iterator[tuple[str, str]]:
+        """Go as far as a server goes without a mail; yield what each step found, or raise MailError where it stops."""
+        try:
+            server = self._server = self._connect()
+            yield "connection", f"{self._where} answers as {one_line((server.ehlo_resp or b'').decode('utf-8', 'replace').partition(chr(10))[0])}"
+            yield "tls", _describe_tls(server.sock)
+            yield "login", f"as {self._settings.username}" if self._settings.username else "none is configured"
+            sender = parse_sender(self._settings.sender).addr_spec
+            code, reply = server.mail(sender)
+            self._expect_ok(code, reply, f"the sender {sender}", _CHECK_SENDER, about="server")
+            yield "sender", f"{sender}: {self._readable(code, reply)}"
+            server.rset()
+        except _LOST as exc:
+            raise self._explain(exc) from exc
 
     def _begin(self, sender: str, to: str) -> smtplib.SMTP:
         """Name both parties, if need be on a second connection: before DATA nothing can be sent twice."""
@@ -113,13 +140,14 @@ class SmtpClient:
         odd = next((address for address in (to, sender) if not address.isascii()), None)
         if odd and not server.has_extn("smtputf8"):
             text = f"{self._where} does not take letters beyond ASCII before the @ of {odd} (no SMTPUTF8)"
-            raise MailError(text, "Use an ASCII address or another server", permanent=odd == to)
+            about: About = "recipient" if odd == to else "server"
+            raise MailError(text, "Use an ASCII address or another server", about=about, permanent=odd == to)
         code, reply = server.mail(sender, ("SMTPUTF8",) if odd else ())
-        self._expect_ok(code, reply, f"the sender {sender}", _CHECK_SENDER, final=False)
+        self._expect_ok(code, reply, f"the sender {sender}", _CHECK_SENDER, about="server")
         code, reply = server.rcpt(to)
-        self._expect_ok(code, reply, f"the recipient {to}", _CHECK_RECIPIENT, final=True)
+        self._expect_ok(code, reply, f"the recipient {to}", _CHECK_RECIPIENT, about="recipient")
 
-    def _transmit(self, server: smtplib.SMTP, payload: bytes) -> None:
+    def _transmit(self, server: smtplib.SMTP, payload: bytes) -> str:
         """Send the text; a lost reply leaves open whether it arrived, so it is not sent again here."""
         if server.sock:
             server.sock.settimeout(self._settings.timeout_seconds * _PATIENCE_AFTER_DATA)
@@ -131,19 +159,21 @@ class SmtpClient:
         except _LOST as exc:
             self._drop()
             text = f"{self._where} did not confirm the mail, which may have arrived: {self._reason(exc)}"
-            raise MailError(text, "It is tried again later under the same Message-ID") from exc
-        self._expect_ok(code, reply, "the mail", _CHECK_SENDER, final=True)
+            raise MailError(text, "It is tried again later under the same Message-ID", about="unanswered") from exc
+        self._expect_ok(code, reply, "the mail", _CHECK_SENDER, about="mail")
+        return self._readable(code, reply)
 
-    def _expect_ok(self, code: int, reply: bytes | str, what: str, hint: str, *, final: bool) -> None:
+    def _expect_ok(self, code: int, reply: bytes | str, what: str, hint: str, *, about: About) -> None:
         if code // 100 == 2:  # noqa: PLR2004 - the class of a reply
             return
         if code == _CLOSING:
+            about = "server"
             self._drop()
         text = self._readable(code, reply)
         if code in _LOGIN_CODES or "relay" in text.lower():  # relay access denied: says who, not to whom
-            hint, final = f"{_CHECK_LOGIN}. {_CHECK_SENDER}", False
+            hint, about = f"{_CHECK_LOGIN}. {_CHECK_SENDER}", "server"
         message = f"{self._where} refused {what}: {text}"
-        raise MailError(message, hint, permanent=final and code >= 500)  # noqa: PLR2004
+        raise MailError(message, hint, about=about, permanent=about != "server" and code >= 500)  # noqa: PLR2004
 
     def _connect(self) -> smtplib.SMTP:
         settings = self._settings

@@ -1,6 +1,20 @@
 -- The only file that rings. The table is the truth, the bell only wakes a mailer: empty payload, once per statement that
 -- really wrote a mail. NOTIFY takes a lock of the whole instance at commit, so it never happens for a mere sample.
 
+create or replace function pgvigil.ring()
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+    if pgvigil.setting('doorbell')::boolean then
+        perform pg_notify('pgvigil_mail', '');
+    end if;
+end
+$$;
+comment on function pgvigil.ring() is 'Wakes the mailers at commit.';
+
+
 create or replace function pgvigil.tg_mail__ring()
 returns trigger
 language plpgsql
@@ -8,13 +22,13 @@ security definer
 set search_path = ''
 as $$
 begin
-    if pgvigil.setting('doorbell')::boolean and exists (select from new_rows) then
-        perform pg_notify('pgvigil_mail', '');
+    if exists (select from new_rows) then
+        perform pgvigil.ring();
     end if;
     return null;
 end
 $$;
-comment on function pgvigil.tg_mail__ring() is 'Trigger of pgvigil.mail: wakes the mailers at commit.';
+comment on function pgvigil.tg_mail__ring() is 'Trigger of pgvigil.mail: wakes the mailers when mails were written.';
 
 create or replace trigger _900_ring
 after insert on pgvigil.mail

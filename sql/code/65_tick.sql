@@ -424,6 +424,8 @@ begin
         ('watch_silence', '0'),
         ('send_reminders', '0'),
         ('sweep_gate', '0'),
+        ('watch_mail', '0'),
+        ('write_weekly_reports', '1 minute'),
         ('watch_clocks', '1 minute'),
         ('watch_agent_problems', '1 minute'),
         ('watch_disks', pgvigil.setting('forecast_every')::interval),

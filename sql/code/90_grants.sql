@@ -35,10 +35,12 @@ to pgvigil_agent;
 
 -- The mailer touches no table: it claims, marks and ticks.
 grant execute on function
+pgvigil.check_health(jsonb, timestamptz),
 pgvigil.claim_mail(text, integer, timestamptz),
-pgvigil.mark_mail_sent(integer, bigint, text, timestamptz),
-pgvigil.mark_mail_failed(integer, bigint, text, boolean, timestamptz),
+pgvigil.mark_mail_sent(integer, bigint, text, text, timestamptz),
+pgvigil.mark_mail_failed(integer, bigint, text, text, boolean, timestamptz),
 pgvigil.next_mail_due(timestamptz),
+pgvigil.preview_mail(bigint, text, text, text),
 pgvigil.tick(timestamptz)
 to pgvigil_mailer;
 
@@ -52,6 +54,7 @@ grant update (expected, groups, labels, is_deleted, login_role) on pgvigil.host 
 grant insert (host_name, groups, labels, expected, sample_interval, login_role) on pgvigil.host to pgvigil_operator;
 grant execute on function
 pgvigil.acknowledge(text, text, text, text),
+pgvigil.check_health(jsonb, timestamptz),
 pgvigil.backtest(
     text, text, text, double precision, double precision, interval, double precision, timestamptz, timestamptz
 ),
@@ -68,7 +71,9 @@ pgvigil.memory_samples(integer, timestamptz, timestamptz),
 pgvigil.network_samples(integer, timestamptz, timestamptz),
 pgvigil.next_state(pgvigil.alert_state, pgvigil.alert_limit, timestamptz, double precision),
 pgvigil.play(text, text, text, pgvigil.alert_limit, timestamptz, timestamptz),
+pgvigil.preview_mail(bigint, text, text, text),
 pgvigil.rank_thresholds(integer, text, text),
+pgvigil.resend_mail(text, text),
 pgvigil.revert_threshold(bigint),
 pgvigil.samples_of(text, text, text, timestamptz, timestamptz),
 pgvigil.setting(text),
