@@ -1,10 +1,8 @@
-"""The command line: parse, build settings, call one function, print. The only module that imports typer."""
+"""The command line: parse, build settings, call one function, print. Only these cli modules import typer."""
 
 from __future__ import annotations
 
 import json
-import os
-import socket
 import sys
 import time
 from dataclasses import asdict
@@ -15,7 +13,9 @@ from typing import Annotated, Any
 import typer
 
 from pgvigil import __version__
-from pgvigil.errors import ConfigError, PgvigilError
+from pgvigil.cli_common import Dsn, LogLevel
+from pgvigil.cli_mail import check, mail, mailer
+from pgvigil.errors import PgvigilError
 from pgvigil.lean import become_agent
 from pgvigil.logs import log_to_stderr
 from pgvigil.systemd import stop_on_signal
@@ -29,14 +29,9 @@ app = typer.Typer(
 )
 db = typer.Typer(help="The schema: bring it up to date, or see how it stands.", no_args_is_help=True)
 app.add_typer(db, name="db")
-
-Dsn = Annotated[
-    str,
-    typer.Option(
-        envvar="PGVIGIL_DSN", help="libpq connection string; what it leaves open comes from PGHOST, PGPASSFILE .."
-    ),
-]
-LogLevel = Annotated[str, typer.Option(envvar="PGVIGIL_LOG_LEVEL", help="debug, info, warning or error.")]
+app.add_typer(mail, name="mail")
+app.command()(mailer)
+app.command()(check)
 
 
 def _filter(variable: str) -> Any:
@@ -112,69 +107,6 @@ def _print_sample(collector: Any, host: dict[str, Any]) -> None:
     host |= asdict(collector.sample(datetime.now(UTC)))
     host["inventory"] = asdict(collector.inventory())
     typer.echo(json.dumps(host, default=datetime.isoformat, indent=2, ensure_ascii=False))
-
-
-@app.command()
-def mailer(
-    smtp_sender: Annotated[
-        str, typer.Option(envvar="PGVIGIL_SMTP_SENDER", help="Address the mails come from, e.g. pgvigil@example.org.")
-    ],
-    dsn: Dsn = "",
-    smtp_host: Annotated[str, typer.Option(envvar="PGVIGIL_SMTP_HOST", help="SMTP server.")] = "localhost",
-    smtp_port: Annotated[int, typer.Option(envvar="PGVIGIL_SMTP_PORT", min=1, max=65535, help="Its port.")] = 25,
-    smtp_security: Annotated[
-        str, typer.Option(envvar="PGVIGIL_SMTP_SECURITY", help="none, starttls or tls; the port never decides.")
-    ] = "starttls",
-    smtp_username: Annotated[
-        str | None, typer.Option(envvar="PGVIGIL_SMTP_USERNAME", help="Login, if it wants one.")
-    ] = None,
-    smtp_password_file: Annotated[
-        Path | None, typer.Option(envvar="PGVIGIL_SMTP_PASSWORD_FILE", help="File with the password in its first line.")
-    ] = None,
-    smtp_ca_file: Annotated[
-        Path | None, typer.Option(envvar="PGVIGIL_SMTP_CA_FILE", help="Certificates to trust instead of the system's.")
-    ] = None,
-    grafana_url: Annotated[
-        str | None, typer.Option(envvar="PGVIGIL_GRAFANA_URL", help="Where Grafana is, for the link in the mail.")
-    ] = None,
-    poll_interval: Annotated[
-        str, typer.Option(envvar="PGVIGIL_POLL_INTERVAL", help="How often to look for mails when no bell rings.")
-    ] = "5s",
-    log_level: LogLevel = "info",
-) -> None:
-    """Send the alert mails, and keep time for the database.
-
-    Example: pgvigil mailer --dsn "host=db1 dbname=pgvigil user=mailer" --smtp-host mx --smtp-sender vigil@example.org
-    """
-    from pgvigil import config
-    from pgvigil.mailing import run_mailer
-    from pgvigil.smtp import SmtpSettings
-
-    log_to_stderr(log_level)
-    if smtp_security not in {"none", "starttls", "tls"}:
-        message = f"{smtp_security!r} is no way to secure SMTP"
-        raise ConfigError(message, "Give --smtp-security none, starttls or tls")
-    domain = smtp_sender.rpartition("@")[2].strip("<> ")
-    if not domain or "@" not in smtp_sender:
-        message = f"{smtp_sender!r} is no address that mails could come from"
-        raise ConfigError(message, "Give --smtp-sender (PGVIGIL_SMTP_SENDER) like pgvigil@example.org")
-    smtp = SmtpSettings(
-        host=smtp_host,
-        port=smtp_port,
-        security=smtp_security,  # type: ignore[arg-type] # just checked
-        sender=smtp_sender,
-        username=smtp_username,
-        password=config.read_secret(smtp_password_file, "--smtp-password-file"),
-        ca_file=str(smtp_ca_file) if smtp_ca_file else None,
-    )
-    settings = config.MailerSettings(
-        dsn=dsn,
-        mailer_name=f"{socket.gethostname()}/{os.getpid()}",
-        message_domain=domain,
-        grafana_url=grafana_url,
-        poll_seconds=config.parse_duration(poll_interval),
-    )
-    run_mailer(settings, smtp, stop_on_signal())
 
 
 @app.command()

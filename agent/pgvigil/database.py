@@ -190,6 +190,11 @@ def wait_for_bell(connection: Connection, timeout_seconds: float) -> set[str]:
         return {notify.payload for notify in connection.notifies(timeout=0)}
 
 
+def describe(connection: Connection) -> tuple[str, str]:
+    """Return the version of the server, and who we are there."""
+    return connection.info.parameter_status("server_version") or "?", connection.info.user
+
+
 def fetch(connection: Connection, query: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
     """Run a query of a view and return its rows as dicts."""
     with translated_errors(), connection.cursor(row_factory=dict_row) as cursor:

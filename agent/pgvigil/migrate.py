@@ -44,6 +44,11 @@ def _wanted(directory: Path) -> dict[str, str]:
     return {**wanted, _CODE: _hash(*code.keys(), *code.values())}
 
 
+def shipped() -> dict[str, str]:
+    """Return the name and hash of every step that this program knows."""
+    return _wanted(sql_directory())
+
+
 def _applied(connection: Connection) -> dict[str, dict[str, str]]:
     exists = fetch(connection, "select to_regclass('pgvigil.schema_migration') is not null as yes")[0]["yes"]
     if not exists:

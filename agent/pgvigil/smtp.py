@@ -67,6 +67,11 @@ class SmtpSettings:
     ca_file: str | None = None
     local_hostname: str | None = None
 
+    @property
+    def domain(self) -> str:
+        """Domain of the sender: that of every Message-ID too."""
+        return self.sender.rpartition("@")[2].strip("<> ")
+
 
 def _describe_tls(sock: socket.socket | None) -> str:
     if not isinstance(sock, ssl.SSLSocket):
@@ -107,7 +112,8 @@ class SmtpClient:
         """Go as far as a server goes without a mail; yield what each step found, or raise MailError where it stops."""
         try:
             server = self._server = self._connect()
-            yield "connection", f"{self._where} answers as {one_line((server.ehlo_resp or b'').decode('utf-8', 'replace').partition(chr(10))[0])}"
+            banner = (server.ehlo_resp or b"").decode("utf-8", "replace").splitlines()[:1]
+            yield "connection", f"{self._where} answers as {one_line(' '.join(banner))}"
             yield "tls", _describe_tls(server.sock)
             yield "login", f"as {self._settings.username}" if self._settings.username else "none is configured"
             sender = parse_sender(self._settings.sender).addr_spec

@@ -13,10 +13,17 @@ _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\
 
 NO_BREAK = "\N{NO-BREAK SPACE}"  # holds a number and its unit on one line; a text mail ends up with plain blanks
 
-_DURATION_WORDS = MappingProxyType({"en": tuple(f"{NO_BREAK}{word}" for word in ("d", "h", "min", "s"))})
+_DURATION_WORDS = MappingProxyType(
+    {"en": tuple(f"{NO_BREAK}{word}" for word in ("d", "h", "min", "s")), "ko": ("일", "시간", "분", "초")}
+)
 _DURATION_SECONDS = (86_400, 3_600, 60, 1)
 _SIZES = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 _KIBI = 1024
+_HANGUL_FINALS = 28  # of each pair of initial and vowel as many syllables, by their final consonant
+_RIEUL = 8
+_DIGIT_FINALS = MappingProxyType(
+    {"0": 21, "1": _RIEUL, "2": 0, "3": 16, "4": 0, "5": 0, "6": 1, "7": _RIEUL, "8": _RIEUL, "9": 0}
+)
 _MINUTE = 60
 _TOO_LONG_TO_READ = 1e15
 
@@ -42,6 +49,23 @@ def shorten(text: str, length: int) -> str:
 def quote_literal(text: str) -> str:
     """Quote for SQL with standard_conforming_strings, where only the quote itself is special."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def particle(word: str, pair: str) -> str:
+    """Append the Korean particle that fits the last sound: `이/가`, `은/는`, `을/를`, `으로/로`.
+
+    Where the sound is not known, as after Latin letters, both are written the usual way: 이(가).
+    """
+    with_final, without = pair.split("/")
+    last = next((sign for sign in reversed(word) if sign.isalnum()), "")
+    if "가" <= last <= "힣":
+        final = (ord(last) - ord("가")) % _HANGUL_FINALS
+    elif last in _DIGIT_FINALS:
+        final = _DIGIT_FINALS[last]
+    else:
+        return f"{word}{with_final}({without})"
+    is_open = final == 0 or (final == _RIEUL and with_final == "으로")
+    return word + (without if is_open else with_final)
 
 
 def display_width(text: str) -> int:
@@ -95,6 +119,8 @@ def format_value(value: float, unit: str, *, exact: bool = False, language: str 
     if unit == "seconds" and value >= _MINUTE:
         return format_duration(value, language)
     number, suffix = _scale(value, unit)
+    if language == "ko":
+        suffix = suffix.replace(f"{NO_BREAK}%", "%").replace(f"{NO_BREAK}s", "초")
     if abs(number) >= _TOO_LONG_TO_READ:
         return f"{number:.3g}{suffix}"
     if exact or unit == "count":

@@ -89,9 +89,8 @@ language sql
 stable
 set search_path = ''
 as $$
-    select coalesce(jsonb_agg(to_jsonb(i) order by i.is_over, i.severity, i.host_name, i.mail_id), '[]')
-    from (
-        -- of each incident how it stands
+    with incident as (
+        -- of each how it stands
         select distinct on (v.host_id, v.alert_id)
             v.mail_id, v.host_id, v.alert_id, v.event, v.severity, h.host_name, a.metric, x.title as metric_title, x.unit,
             x.direction, a.resource, v.sampled_at, v.value, v.peak_value, a.fired_at, a.warning, a.critical,
@@ -103,9 +102,25 @@ as $$
         inner join pgvigil.metric as x on x.metric = a.metric
         where v.covered_by = p_mail.mail_id or v.host_id = p_mail.host_id and v.mail_id = p_mail.mail_id
         order by v.host_id, v.alert_id, v.mail_id desc
-    ) as i
+    )
+
+    select jsonb_build_object(
+        'count', count(*),
+        'host_count', count(distinct i.host_id),
+        'critical_count', count(*) filter (where i.severity = 'critical' and not i.is_over),
+        'over_count', count(*) filter (where i.is_over),
+        'since', min(i.sampled_at),
+        'until', max(i.sampled_at),
+        'alerts', (
+            select jsonb_agg(to_jsonb(f) - 'is_over')
+            from (
+                select w.* from incident as w order by w.is_over, w.severity, w.host_name, w.mail_id limit 100
+            ) as f
+        )
+    )
+    from incident as i
 $$;
-comment on function pgvigil.digest_items(pgvigil.mail) is 'The incidents that a digest tells, the worst first.';
+comment on function pgvigil.digest_items(pgvigil.mail) is 'The incidents that a digest tells: how many, and the first hundred, the worst first.';
 
 
 create or replace function pgvigil.mail_text_of(p_mail pgvigil.mail)
@@ -159,7 +174,7 @@ as $$
         case
             when p_mail.event = 'weekly' then p_mail.detail::jsonb
             when p_mail.is_digest then pgvigil.digest_items(p_mail)
-            else '[]'
+            else '{}'
         end
     from pgvigil.host as h
     left join pgvigil.alert as a on a.host_id = p_mail.host_id and a.alert_id = p_mail.alert_id

@@ -2,7 +2,7 @@
 
 create or replace function pgvigil.noisy_rules(p_groups text[], p_as_of timestamptz)
 returns table (
-    title text, scope text, threshold_id bigint, incidents bigint, mails bigint, worst text, remaining bigint, statement text
+    metric text, title text, scope text, threshold_id bigint, incidents bigint, mails bigint, worst text, remaining bigint, statement text
 )
 language sql
 stable
@@ -42,6 +42,7 @@ as $$
     )
 
     select
+        t.metric,
         m.title,
         coalesce('host ' || t.host_name, 'group ' || t.host_group, '') || coalesce(' ' || t.resource, ''),
         t.threshold_id,

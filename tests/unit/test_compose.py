@@ -263,8 +263,8 @@ in the table pgvigil.recipient.
 FULL_TEXT = """\
 CRITICAL: /data on web1 will be full in 3 h 50 min (limit 4 h)
 
-The forecast: full between 2026-11-23 04:00 UTC and 2026-11-23 09:30 UTC,
-growing by 3 GB an hour
+The forecast: full between 2026-11-23 13:00 and 2026-11-23 18:30
+(Asia/Seoul), growing by 3 GB an hour
 
 Fired     2026-11-22 14:03:10 +09:00 Asia/Seoul
 Rule      threshold 12, scope all, warning 1 d, critical 4 h, at once

@@ -11,17 +11,17 @@ PACKAGE = Path(__file__).parents[2] / "agent" / "pgvigil"
 
 FLOORS = (
     {"__init__", "errors", "model", "wording", "chart"},
-    {"config", "problems", "rows", "embedded", "children", "message", "headers", "systemd"},
+    {"config", "problems", "rows", "embedded", "children", "message", "headers", "systemd", "content", "cli_common"},
     {"collect", "database", "logs", "spool"},
-    {"compose", "outgoing", "smtp", "sink", "migrate", "fleet"},
-    {"writer", "mailing", "top"},
+    {"compose", "outbox", "outgoing", "smtp", "sink", "migrate", "fleet"},
+    {"checks", "writer", "mailing", "top"},
     {"sampling"},
-    {"demo", "lean"},
+    {"cli_mail", "demo", "lean"},
     {"cli"},
     {"__main__"},
 )
 HOMES = {
-    "typer": {"cli"},
+    "typer": {"cli", "cli_common", "cli_mail"},
     "psycopg": {"database"},
     "psutil": {"collect"},
     "sqlite3": {"spool"},
