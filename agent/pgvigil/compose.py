@@ -65,7 +65,7 @@ def compose_test(
 ) -> Composed:
     """Write a mail that says nothing but that it arrived."""
     context = {"address": address, "language": language, "tone": "resolved", **facts}
-    subject, text, html = _lay_out(_environment(templates), "test", context)
+    subject, text, html = _lay_out(_environment(templates), "trial", context)
     return Composed(subject, text, html, f"<pgvigil-test-{uuid4()}@{message_domain}>", {})
 
 

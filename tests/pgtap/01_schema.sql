@@ -13,7 +13,7 @@ select tables_are(
     'pgvigil',
     array[
         'agent_problem', 'alert', 'alert_event', 'cpu_info', 'cpu_log', 'cpu_packed', 'cpu_rollup_1h', 'cpu_rollup_5m', 'disk_info',
-        'disk_log', 'disk_packed', 'disk_rollup_1h', 'disk_rollup_5m', 'fleet_rollup', 'gate', 'host', 'late_hour', 'log_table', 'mail',
+        'disk_log', 'disk_packed', 'disk_rollup_1h', 'disk_rollup_5m', 'fleet_rollup', 'gate', 'host', 'late_hour', 'log_table', 'mail', 'mailbox',
         'memory_info', 'memory_log', 'memory_packed', 'memory_rollup_1h', 'memory_rollup_5m', 'metric', 'network_info',
         'network_log', 'network_packed', 'network_rollup_1h', 'network_rollup_5m', 'packed_day', 'recipient',
         'rollup_horizon', 'rollup_progress', 'rule_error', 'schema_migration', 'setting', 'silence', 'threshold',
@@ -21,7 +21,7 @@ select tables_are(
     ],
     'pgvigil has these tables and no others'
 );
-select views_are('pgvigil', array['effective_threshold', 'own_host', 'resource', 'would_have_mailed'], 'pgvigil has these views and no others');
+select views_are('pgvigil', array['delivery', 'effective_threshold', 'own_host', 'resource', 'would_have_mailed'], 'pgvigil has these views and no others');
 select views_are(
     'dashboard', array['host_now', 'open_alert', 'recent_mail'], 'dashboard has these views and no others'
 );
@@ -29,23 +29,23 @@ select tables_are('dashboard', '{}'::name [], 'dashboard has no tables');
 select functions_are(
     'pgvigil',
     array[
-        'acknowledge', 'advance_fleet', 'advance_horizon', 'advance_rollups', 'backtest', 'cancel_alert', 'claim_host', 'claim_mail',
+        'acknowledge', 'advance_fleet', 'advance_horizon', 'advance_rollups', 'backtest', 'cancel_alert', 'check_health', 'claim_host', 'claim_mail', 'claim_next', 'digest_items',
         'cpu_samples', 'disk_samples', 'end_long_reads', 'ensure_history_columns', 'finish_packing', 'is_own_host', 'late_after', 'make_cpu_rollup_1h',
         'make_cpu_rollup_5m', 'make_disk_rollup_1h', 'make_disk_rollup_5m', 'make_memory_rollup_1h',
         'make_memory_rollup_5m', 'make_network_rollup_1h', 'make_network_rollup_5m', 'mark_fleet', 'memory_samples', 'network_samples',
         'pack', 'pack_history', 'pack_host', 'pack_late', 'packed_partition', 'partition_day', 'partitioned_tables', 'rebuild_rollups', 'rebuild_samples', 'rebuild_series', 'repair_rollups',
         'roll_up', 'roll_up_fleet', 'series_span', 'series_step', 'tg_log__mark_late', 'tg_metric__rebuild_history', 'close_alert', 'deliver', 'drop_expired_partitions',
-        'ensure_partitions', 'explain_alert', 'forecast_disk', 'forget_resource', 'handle_rule_errors',
+        'ensure_partitions', 'explain_alert', 'filling_disks', 'forecast_disk', 'forget_resource', 'form_digest', 'handle_rule_errors',
         'has_newer_sample', 'has_open_alert', 'is_due', 'is_future', 'is_within', 'judge', 'judge_derived', 'judge_reading',
-        'keep_state', 'limit_of', 'lock_host', 'mail_of_event', 'mark_mail_failed', 'mark_mail_sent', 'next_mail_due',
-        'next_state', 'note_event', 'open_alert', 'play', 'queue_mail', 'rank_thresholds', 'rebuild_judging',
-        'recent_values', 'record_agent_problems', 'record_inventory', 'record_rule_error', 'refresh_gate', 'register_host', 'revert_threshold',
+        'keep_state', 'limit_of', 'lock_host', 'mail_of_event', 'mail_text_of', 'mark_mail_failed', 'mark_mail_sent', 'next_mail_due',
+        'next_of_mailbox', 'next_state', 'noisy_rules', 'note_event', 'open_alert', 'play', 'preview_mail', 'queue_mail', 'rank_thresholds', 'rebuild_judging',
+        'recent_values', 'record_agent_problems', 'record_inventory', 'record_rule_error', 'refresh_gate', 'register_host', 'resend_mail', 'ring', 'revert_threshold',
         'samples_of', 'seen_at', 'send_reminders', 'setting', 'silence_for', 'silence_until', 'silenced_by',
         'suggest_threshold', 'sweep_gate', 'sync_thresholds', 'tg_cpu_log__judge', 'tg_disk_log__judge', 'tg_host__refresh_gate',
         'tg_mail__ring', 'tg_memory_log__judge', 'tg_metric__rebuild_judging', 'tg_network_log__judge',
         'tg_recipient__validate', 'tg_setting__rebuild_judging', 'tg_setting__validate', 'tg_silence__validate', 'tg_threshold__history', 'tg_threshold__own',
-        'tg_threshold__refresh_gate', 'tg_threshold__validate', 'tick', 'watch_agent_problems', 'watch_clocks', 'watch_disks',
-        'watch_silence', 'waits_for_another', 'who_gets'
+        'tg_threshold__refresh_gate', 'tg_threshold__validate', 'tick', 'unseen_hosts', 'waiting_addresses', 'watch_agent_problems', 'watch_clocks', 'watch_disks',
+        'watch_mail', 'watch_silence', 'weekly_report', 'who_gets', 'write_weekly_reports'
     ],
     'pgvigil has these functions and no others'
 );

@@ -158,11 +158,11 @@ select results_eq(
     $$
     values
     ('pgvigil_agent', 'record_agent_problems,record_inventory,register_host'),
-    ('pgvigil_mailer', 'claim_mail,mark_mail_failed,mark_mail_sent,next_mail_due,tick'),
+    ('pgvigil_mailer', 'check_health,claim_mail,mark_mail_failed,mark_mail_sent,next_mail_due,preview_mail,tick'),
     (
         'pgvigil_operator',
-        'acknowledge,backtest,cpu_samples,cpu_series,disk_samples,disk_series,explain_alert,fleet_series,forecast_disk,forget_resource,is_future,is_within,limit_of,mail_of_event,memory_samples,memory_series,network_samples,network_series,next_state,play,'
-        'rank_thresholds,revert_threshold,samples_of,setting,silence_for,silence_until,silenced_by,silenced_by,sparkline,'
+        'acknowledge,backtest,check_health,cpu_samples,cpu_series,disk_samples,disk_series,explain_alert,fleet_series,forecast_disk,forget_resource,is_future,is_within,limit_of,mail_of_event,memory_samples,memory_series,network_samples,network_series,next_state,play,preview_mail,'
+        'rank_thresholds,resend_mail,revert_threshold,samples_of,setting,silence_for,silence_until,silenced_by,silenced_by,sparkline,'
         'suggest_threshold,sync_thresholds,who_gets'
     ),
     ('pgvigil_reader', 'cpu_series,disk_series,fleet_series,memory_series,network_series,silenced_by,sparkline'),
@@ -176,10 +176,10 @@ select is(
     pg_temp.attempt('pgvigil_mailer', $$select pgvigil.claim_mail('m', 1, now())$$), 'ok', 'a mailer claims mails'
 );
 select is(
-    pg_temp.attempt('pgvigil_mailer', $$select pgvigil.mark_mail_sent(1, 1, '<a@b>', now())$$), 'ok', 'a mailer marks mails'
+    pg_temp.attempt('pgvigil_mailer', $$select pgvigil.mark_mail_sent(1, 1, '<a@b>', '250 OK', now())$$), 'ok', 'a mailer marks mails'
 );
 select is(
-    pg_temp.attempt('pgvigil_mailer', $$select pgvigil.mark_mail_failed(1, 1, 'no', false, now())$$),
+    pg_temp.attempt('pgvigil_mailer', $$select pgvigil.mark_mail_failed(1, 1, 'no', 'mail', false, now())$$),
     'ok', 'a mailer marks failures'
 );
 select is(pg_temp.attempt('pgvigil_mailer', $$select pgvigil.next_mail_due(now())$$), 'ok', 'a mailer asks how long to sleep');

@@ -1,6 +1,6 @@
 -- Every refusal that has a name is tripped once. What people edit by hand is answered with a hint.
 begin;
-select plan(234);
+select plan(235);
 
 set local timezone = 'UTC';
 select pgvigil.ensure_partitions('2031-03-30 12:00+00');
@@ -257,6 +257,8 @@ cross join lateral (
         values (%s, %s, 'party', 'warning', 1, now(), false)$$, a.host_id, a.alert_id)),
     ('a mail of an event that there is not', 'mail_event_is_known', format($$insert into pgvigil.mail (host_id, alert_id, event, severity, value, peak_value, sampled_at, address, language, time_zone, due_at)
         values (%s, %s, 'party', 'warning', 1, 1, now(), 'a@x.org', 'en', 'UTC', now())$$, a.host_id, a.alert_id)),
+    ('a mail of no alert that is no report', 'mail_has_alert_unless_weekly', format($$insert into pgvigil.mail (host_id, alert_id, event, severity, value, peak_value, sampled_at, address, language, time_zone, due_at)
+        values (%s, null, 'fired', 'warning', 1, 1, now(), 'a@x.org', 'en', 'UTC', now())$$, a.host_id)),
     ('a mail that was sent and given up', 'mail_sent_or_failed', format($$insert into pgvigil.mail (host_id, alert_id, event, severity, value, peak_value, sampled_at, address, language, time_zone, due_at, sent_at, failed_at)
         values (%s, %s, 'fired', 'warning', 1, 1, now(), 'a@x.org', 'en', 'UTC', now(), now(), now())$$, a.host_id, a.alert_id))
 ) as c (what, name, statement);
