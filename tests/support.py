@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -23,6 +24,12 @@ def run_pgvigil(*arguments: str, **environment: str) -> subprocess.CompletedProc
         env={**os.environ, **environment},
         capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
+
+
+def free_port() -> int:
+    """Return a port where nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
 
 
 class Running:

@@ -37,6 +37,9 @@ SmtpPasswordFile = Annotated[
 SmtpCaFile = Annotated[
     Path | None, typer.Option(envvar="PGVIGIL_SMTP_CA_FILE", help="Certificates to trust instead of the system's.")
 ]
+SmtpTimeout = Annotated[
+    str, typer.Option(envvar="PGVIGIL_SMTP_TIMEOUT", help="How long one answer may take; four times that after a mail.")
+]
 GrafanaUrl = Annotated[
     str | None, typer.Option(envvar="PGVIGIL_GRAFANA_URL", help="Where Grafana is, for the link in the mail.")
 ]
@@ -56,6 +59,7 @@ def mailer(
     smtp_username: SmtpUsername = None,
     smtp_password_file: SmtpPasswordFile = None,
     smtp_ca_file: SmtpCaFile = None,
+    smtp_timeout: SmtpTimeout = "30s",
     grafana_url: GrafanaUrl = None,
     templates: Templates = None,
     poll_interval: Annotated[
@@ -72,7 +76,14 @@ def mailer(
 
     log_to_stderr(log_level)
     smtp = _smtp_settings(
-        smtp_sender, smtp_host, smtp_port, smtp_security, smtp_username, smtp_password_file, smtp_ca_file
+        smtp_sender,
+        smtp_host,
+        smtp_port,
+        smtp_security,
+        smtp_username,
+        smtp_password_file,
+        smtp_ca_file,
+        smtp_timeout,
     )
     settings = config.MailerSettings(
         dsn=dsn,
@@ -95,6 +106,7 @@ def mail_test(
     smtp_username: SmtpUsername = None,
     smtp_password_file: SmtpPasswordFile = None,
     smtp_ca_file: SmtpCaFile = None,
+    smtp_timeout: SmtpTimeout = "30s",
     templates: Templates = None,
     language: Language = "en",
 ) -> None:
@@ -105,7 +117,14 @@ def mail_test(
     from pgvigil.checks import check_smtp
 
     smtp = _smtp_settings(
-        smtp_sender, smtp_host, smtp_port, smtp_security, smtp_username, smtp_password_file, smtp_ca_file
+        smtp_sender,
+        smtp_host,
+        smtp_port,
+        smtp_security,
+        smtp_username,
+        smtp_password_file,
+        smtp_ca_file,
+        smtp_timeout,
     )
     _report(check_smtp(smtp, address, language=_language(language), templates=_folder(templates)))
 
@@ -146,6 +165,7 @@ def check(
     smtp_username: SmtpUsername = None,
     smtp_password_file: SmtpPasswordFile = None,
     smtp_ca_file: SmtpCaFile = None,
+    smtp_timeout: SmtpTimeout = "30s",
     to: Annotated[str | None, typer.Option(help="Send a test mail to this address too.")] = None,
 ) -> None:
     """Check all that must be right for an alert to become a mail: database and SMTP server, with the mailer's options.
@@ -156,7 +176,14 @@ def check(
     from pgvigil.checks import check_database, check_smtp
 
     smtp = _smtp_settings(
-        smtp_sender, smtp_host, smtp_port, smtp_security, smtp_username, smtp_password_file, smtp_ca_file
+        smtp_sender,
+        smtp_host,
+        smtp_port,
+        smtp_security,
+        smtp_username,
+        smtp_password_file,
+        smtp_ca_file,
+        smtp_timeout,
     )
     _report([*check_database(dsn), *check_smtp(smtp, to)])
 
@@ -180,6 +207,7 @@ def _smtp_settings(
     username: str | None,
     password_file: Path | None,
     ca_file: Path | None,
+    timeout: str,
 ) -> SmtpSettings:
     from pgvigil import config
     from pgvigil.smtp import SmtpSettings
@@ -195,6 +223,7 @@ def _smtp_settings(
         username=username,
         password=config.read_secret(password_file, "--smtp-password-file"),
         ca_file=str(ca_file) if ca_file else None,
+        timeout_seconds=config.parse_duration(timeout),
     )
     if not settings.domain or "@" not in sender:
         message = f"{sender!r} is no address that mails could come from"
