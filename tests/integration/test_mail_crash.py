@@ -49,11 +49,11 @@ class Rogue:
         self.plans = []
 
     def next_plan(self):
-        """Decide what is to go wrong on this connection: each in turn, with respites; in the end nothing."""
+        """Decide what is to go wrong next: each in turn, with respites; in the end nothing."""
         if self.kills_left <= 0:
             return None
         if not self.plans:
-            self.plans = [*KILLED_AT, *FAULTS, *KILLED_AT, *[None] * 8]
+            self.plans = [*KILLED_AT, *FAULTS, *KILLED_AT, *[None] * 12]
             self.random.shuffle(self.plans)
         return self.plans.pop()
 
@@ -76,13 +76,14 @@ class Rogue:
 
     async def handle_EHLO(self, _server, session, _envelope, hostname, responses):
         """The client has claimed a mail and connected."""
-        self.plan = self.next_plan()
+        self.plan = self.plan or self.next_plan()
         session.host_name = hostname
         await self.at("ehlo", session)
         return responses
 
     async def handle_MAIL(self, _server, session, envelope, address, options):
         """The sender."""
+        self.plan = self.plan or self.next_plan()
         envelope.mail_from = address
         envelope.mail_options.extend(options)
         await self.at("mail", session)
