@@ -69,6 +69,21 @@ def compose_test(
     return Composed(subject, text, html, f"<pgvigil-test-{uuid4()}@{message_domain}>", {})
 
 
+def warm_up(templates: Path | None = None) -> None:
+    """Compile the templates now: with the first mail it would take longer than to send it.
+
+    Raises:
+        MailError: one of them cannot be read.
+    """
+    environment = _environment(templates)
+    for name in environment.list_templates(extensions=["j2"]):
+        try:
+            environment.get_template(name)
+        except (TemplateError, OSError, UnicodeError) as exc:
+            message = f"the template {name} cannot be used: {one_line(str(exc))}"
+            raise MailError(message, f"Correct it in {templates}: until then the shipped ones are used") from exc
+
+
 def _render(environment: Environment, mail: Mail, grafana_url: str | None) -> tuple[str, str, str]:
     if mail.event == "weekly":
         kind, context = "weekly", describe_report(mail, grafana_url)

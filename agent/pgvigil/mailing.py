@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pgvigil import __version__, database, outbox
 from pgvigil.compose import compose as compose_mail
+from pgvigil.compose import warm_up
 from pgvigil.errors import DatabaseError, DatabaseUnavailableError, MailError, SchemaError
 from pgvigil.message import build_message
 from pgvigil.smtp import SmtpClient, SmtpSettings
@@ -41,6 +42,10 @@ def run_mailer(settings: MailerSettings, smtp: SmtpSettings, stop: threading.Eve
     Raises:
         DatabaseError: the server refuses the very first connection.
     """
+    try:
+        warm_up(settings.templates)
+    except MailError as error:
+        log.warning("templates_ignored reason=%s", error)
     pause_seconds = 0.0
     was_connected = False
     outage = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import socket
 import time
@@ -48,12 +49,15 @@ class Sink:
         self._controller.stop()
 
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
-        """Keep a mail."""
+        """Accept a mail, and keep it once the client has its answer: a mail server does not read mails either."""
+        asyncio.get_running_loop().call_soon(self._keep, envelope, time.time())
+        return "250 OK"
+
+    def _keep(self, envelope: Any, accepted_at: float) -> None:
         headers, html = read_back(envelope.content)
         event = re.sub(r"[^a-z]", "", headers.get("X-Pgvigil-Event", "mail"))
         path = self._directory / f"{len(self.deliveries) + 1:02}-{event}.eml"
         path.write_bytes(envelope.content)
         path.with_suffix(".html").write_text(html, encoding="utf-8")
         mail_id = int(headers.get("X-Pgvigil-Mail-Id", "0"))
-        self.deliveries.append(Delivery(mail_id, event, headers.get("Subject", ""), time.time(), path))
-        return "250 OK"
+        self.deliveries.append(Delivery(mail_id, event, headers.get("Subject", ""), accepted_at, path))
