@@ -1,6 +1,6 @@
 """Mailers killed at every step, against an SMTP server that misbehaves: every due mail arrives, and copies are copies.
 
-PGVIGIL_TEST_KILLS sets how many kills there are, and has one, two and five mailers; the figures are printed (pytest -s).
+PGVIGIL_TEST_KILLS sets how many kills there are, by one, two and five mailers; pytest -s prints the figures.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ SETTINGS = {
 
 
 class Rogue:
-    """Keeps what it accepted, and now and then kills its client or breaks the protocol; aiosmtpd prescribes the names."""
+    """Keeps what it accepted, now and then kills its client or breaks the protocol; the names are aiosmtpd's (N802)."""
 
     def __init__(self) -> None:
         self.accepted = []
         self.counts = Counter()
         self.kills_left = KILLS
-        self.random = random.Random(8)
+        self.random = random.Random(8)  # noqa: S311 - the same at each run
         self.plan = None
         self.plans = []
 
@@ -74,14 +74,14 @@ class Rogue:
         self.counts[plan] += 1
         return True
 
-    async def handle_EHLO(self, _server, session, _envelope, hostname, responses):
+    async def handle_EHLO(self, _server, session, _envelope, hostname, responses):  # noqa: N802
         """The client has claimed a mail and connected."""
         self.plan = self.plan or self.next_plan()
         session.host_name = hostname
         await self.at("ehlo", session)
         return responses
 
-    async def handle_MAIL(self, _server, session, envelope, address, options):
+    async def handle_MAIL(self, _server, session, envelope, address, options):  # noqa: N802
         """The sender."""
         self.plan = self.plan or self.next_plan()
         envelope.mail_from = address
@@ -89,7 +89,7 @@ class Rogue:
         await self.at("mail", session)
         return "250 OK"
 
-    async def handle_RCPT(self, server, session, envelope, address, _options):
+    async def handle_RCPT(self, server, session, envelope, address, _options):  # noqa: N802
         """The recipient."""
         await self.at("rcpt", session)
         if address == GONE:
@@ -104,7 +104,7 @@ class Rogue:
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(self, server, session, envelope):
+    async def handle_DATA(self, server, session, envelope):  # noqa: N802
         """The mail itself."""
         await self.at("data", session)
         if self.fails("data 451"):
@@ -147,8 +147,8 @@ class Mailers:
     def __init__(self, count, dsn, port, log):
         self.log = log.open("ab")
         self.command = [
-            sys.executable, "-m", "pgvigil", "mailer", "--dsn", dsn, "--smtp-host", "127.0.0.1", "--smtp-port", str(port),
-            "--smtp-security", "none", "--smtp-sender", "pgvigil@example.org", "--poll-interval", "200ms",
+            sys.executable, "-m", "pgvigil", "mailer", "--dsn", dsn, "--smtp-host", "127.0.0.1",
+            "--smtp-port", str(port), "--smtp-security", "none", "--smtp-sender", "pgvigil@example.org", "--poll-interval", "200ms",
             "--smtp-timeout", f"{TIMEOUT_SECONDS}s",
         ]  # fmt: skip
         self.running = [self.start() for _ in range(count)]

@@ -17,7 +17,8 @@ HOSTS = 500
 ADDRESSES = ("a@example.org", "b@example.org", "c@example.org")
 SETTINGS = {"fsync": "off", "track_commit_timestamp": "on"}
 COMMITS = """
-select m.address, coalesce(m.covered_by, m.mail_id), m.event, extract(epoch from pg_xact_commit_timestamp(l.xmin))::float8
+select m.address, coalesce(m.covered_by, m.mail_id), m.event,
+    extract(epoch from pg_xact_commit_timestamp(l.xmin))::float8
 from pgvigil.mail as m
 inner join pgvigil.cpu_log as l on l.host_id = m.host_id and l.created_at = m.sampled_at
 """
@@ -33,8 +34,10 @@ class Fleet:
             # not a flapping storm, but a second one
             connection.execute("update pgvigil.setting set value = '1 millisecond' where setting = 'flap_window'")
             connection.execute(
-                "insert into pgvigil.host (host_name, expected) select 'web' || n, false from generate_series(1, %s) as n", (HOSTS,)
-            )  # fmt: skip
+                "insert into pgvigil.host (host_name, expected)"
+                " select 'web' || n, false from generate_series(1, %s) as n",
+                (HOSTS,),
+            )
             for address in ADDRESSES:
                 connection.execute("insert into pgvigil.recipient (address, weekly) values (%s, false)", (address,))
             # the first sample of a host plans what the others use, and would take as long as a hundred of them
@@ -100,7 +103,8 @@ def test_storm_is_one_mail_and_one_digest_for_each_recipient(directory, tmp_path
             seconds, mails = delays(postgres, sink, "fired")
             print(  # noqa: T201 - figures for people
                 f"\n{HOSTS} hosts in {took:.1f} s, {len(ADDRESSES)} recipients: {len(sink.deliveries)} mails,"
-                f" commit to acceptance median {median(seconds):.2f} s, worst {max(seconds):.2f} s, first {min(seconds):.3f} s"
+                f" commit to acceptance median {median(seconds):.2f} s, worst {max(seconds):.2f} s,"
+                f" first {min(seconds):.3f} s"
             )
             # on a machine too busy for it the storm outlasts the first wait of five seconds
             allowed = 1 + int(1 + max(0, took - 3) // 5)
@@ -110,7 +114,8 @@ def test_storm_is_one_mail_and_one_digest_for_each_recipient(directory, tmp_path
             wait_until(lambda: not unsent(postgres))
             seconds, mails = delays(postgres, sink, "resolved")
             print(  # noqa: T201 - figures for people
-                f"the same, ending while PostgreSQL restarts: {mails} mails, median {median(seconds):.2f} s, worst {max(seconds):.2f} s"
+                f"the same, ending while PostgreSQL restarts: {mails} mails,"
+                f" median {median(seconds):.2f} s, worst {max(seconds):.2f} s"
             )
             mailer.terminate()
     assert "Traceback" not in mailer.log
