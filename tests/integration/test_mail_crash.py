@@ -148,7 +148,8 @@ class Mailers:
         self.log = log.open("ab")
         self.command = [
             sys.executable, "-m", "pgvigil", "mailer", "--dsn", dsn, "--smtp-host", "127.0.0.1",
-            "--smtp-port", str(port), "--smtp-security", "none", "--smtp-sender", "pgvigil@example.org", "--poll-interval", "200ms",
+            "--smtp-port", str(port), "--smtp-security", "none",
+            "--smtp-sender", "pgvigil@example.org", "--poll-interval", "200ms",
             "--smtp-timeout", f"{TIMEOUT_SECONDS}s",
         ]  # fmt: skip
         self.running = [self.start() for _ in range(count)]
