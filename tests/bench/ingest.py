@@ -59,7 +59,7 @@ def run(context: Context) -> list[Figure]:
             for statement in _SETUP.strip().split(";\n"):
                 connection.execute(statement.encode())
         script = scratch / "transaction.sql"
-        script.write_text(_script())
+        script.write_text(script())
         context.say("warming up: the first WAL files have to be made, later ones are used again")
         _measure(postgres, script, _CALM, clients=8, seconds=2 if context.quick else 10)
         for number in range(1, context.rounds + 1):
@@ -77,7 +77,7 @@ def run(context: Context) -> list[Figure]:
     return figures
 
 
-def _script() -> str:
+def script() -> str:
     """Write the agent's own statements for pgbench, which passes each variable as a parameter."""
     lines = [
         r"\set host random(1, 2000)",
@@ -92,7 +92,7 @@ def _script() -> str:
     return "\n".join([*lines, r"\endpipeline", ""])
 
 
-def _variables() -> list[str]:
+def variables() -> list[str]:
     """Return pgbench's options for the columns, as arrays."""
     options = []
     for table, rows in CALM_ROWS.items():
@@ -115,7 +115,7 @@ def _measure(postgres: EmbeddedPostgres, script: Path, variant: str, clients: in
         before = server.cpu_times()
         command = [str(postgres.bin_directory / "pgbench"), "-n", "-M", "prepared", "-c", str(clients)]
         command += ["-j", str(min(clients, os.cpu_count() or 1)), "-T", str(seconds), "-f", str(script)]
-        command += ["-D", f"breach={int(variant == _BREACH)}", *_variables(), postgres.dsn("round", "bench_agent")]
+        command += ["-D", f"breach={int(variant == _BREACH)}", *variables(), postgres.dsn("round", "bench_agent")]
         result = subprocess.run(command, check=False, capture_output=True, text=True)
         if result.returncode:
             raise RuntimeError(result.stderr)
