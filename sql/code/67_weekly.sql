@@ -97,14 +97,15 @@ as $$
         limit 1
     ) as n
     cross join lateral (
-        select l.created_at, l.used_bytes
-        from pgvigil.disk_log as l
+        -- the mean of an hour stands for its middle
+        select l.bucket_at + interval '30 minutes' as created_at, l.used_bytes
+        from pgvigil.disk_rollup_1h as l
         where
             l.host_id = h.host_id
-            and l.disk_name = d.disk_name
-            and l.created_at > p_as_of - interval '7 days'
-            and l.created_at <= p_as_of - interval '12 hours'
-        order by l.created_at
+            and l.resource = d.disk_name
+            and l.bucket_at > p_as_of - interval '7 days'
+            and l.bucket_at <= p_as_of - interval '12 hours'
+        order by l.bucket_at
         limit 1
     ) as o
     cross join lateral (
@@ -120,7 +121,7 @@ as $$
     order by n.available_bytes / g.bytes_per_day
     limit 10
 $$;
-comment on function pgvigil.filling_disks(text[], timestamptz) is 'Disks that are full within 30 days if they go on as they did in the last week (as much of it as is kept), and the rule that would tell a week ahead.';
+comment on function pgvigil.filling_disks(text[], timestamptz) is 'Disks that are full within 30 days if they go on as they did in the last week (or as much of it as there is), and the rule that would tell a week ahead.';
 
 
 create or replace function pgvigil.unseen_hosts(p_groups text[], p_as_of timestamptz)
