@@ -342,9 +342,9 @@ select is((select count(m.covered_by) from pgvigil.mail as m), 3::bigint, 'three
 create temporary table claimed as select c.* from pgvigil.claim_mail('m1', 10, pg_temp.at(61)) as c;
 select is((select count(*) from claimed), 1::bigint, 'one is claimed');
 select results_eq($$select c.host_name, c.companions from claimed as c$$, $$values ('web1', '{web2,web3,web4}'::text [])$$, 'that names the other hosts');
-select pgvigil.mark_mail_failed(c.host_id, c.mail_id, '451 later', false, pg_temp.at(61)) from claimed as c;
+select pgvigil.mark_mail_failed(c.host_id, c.mail_id, '451 later', 'mail', false, pg_temp.at(61)) from claimed as c;
 select is((select count(*) from pgvigil.mail as m where m.last_error = '451 later' and m.sent_at is null), 4::bigint, 'they wait together');
-select pgvigil.mark_mail_sent(c.host_id, c.mail_id, '<1@x>', pg_temp.at(90)) from claimed as c;
+select pgvigil.mark_mail_sent(c.host_id, c.mail_id, '<1@x>', '250 OK', pg_temp.at(90)) from claimed as c;
 select is((select count(*) from pgvigil.mail as m where m.sent_at = pg_temp.at(90)), 4::bigint, 'they are sent together');
 select is(pgvigil.next_mail_due(pg_temp.at(91)), null, 'nothing waits');
 drop table claimed;
