@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from pgvigil import __version__
-from pgvigil.cli_common import Dsn, LogLevel
+from pgvigil.cli_common import Dsn, LogLevel  # noqa: TC001 - typer reads them
 from pgvigil.cli_mail import check, mail, mailer
 from pgvigil.errors import PgvigilError
 from pgvigil.lean import become_agent

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pgvigil.cli_common import Dsn, LogLevel
+from pgvigil.cli_common import Dsn, LogLevel  # noqa: TC001 - typer reads them
 from pgvigil.errors import ConfigError
 from pgvigil.logs import log_to_stderr
 from pgvigil.systemd import stop_on_signal

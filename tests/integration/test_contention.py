@@ -182,7 +182,8 @@ def mailer(crowd, connection, name):
     ).fetchall()
     for host_id, mail_id in claimed:
         crowd.claims[mail_id] += 1
-        connection.execute("select pgvigil.mark_mail_sent(%s, %s, 'id', '250 OK', clock_timestamp())", (host_id, mail_id))
+        query = "select pgvigil.mark_mail_sent(%s, %s, 'id', '250 OK', clock_timestamp())"
+        connection.execute(query, (host_id, mail_id))
     if not claimed:
         time.sleep(0.02)
 
