@@ -1,0 +1,292 @@
+"""Write grafana/dashboards*/*.json from grafana/source/*.toml: English and Korean, in normal form. Needs only Python."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+LANGUAGES = {"": 0, "-ko": 1}  # suffix of folder and uid: which of the two texts
+DATASOURCE = {"type": "postgres", "uid": "${datasource}"}
+# After Okabe and Ito: told apart by people with any kind of colour blindness.
+COLORS = {
+    "blue": "#0072B2",
+    "green": "#009E73",
+    "grey": "#999999",
+    "orange": "#E69F00",
+    "purple": "#CC79A7",
+    "sky": "#56B4E9",
+    "vermillion": "#D55E00",
+}
+STATES = {"silent": "purple", "critical": "vermillion", "warning": "orange", "ok": "sky", "off": "grey"}
+CODES = {"-1": "off", "0": "ok", "1": "warning", "2": "critical", "3": "silent"}
+STATE_WORDS = {
+    "silent": ["silent", "응답 없음"],
+    "critical": ["critical", "위험"],
+    "warning": ["warning", "경고"],
+    "ok": ["ok", "정상"],
+    "off": ["off", "꺼짐"],
+}
+FIELDS = tomllib.loads((HERE / "source" / "fields.toml").read_text())
+Json = dict[str, Any]
+
+
+def fixed(color: str) -> Json:
+    """Return a colour that does not depend on the value."""
+    return {"mode": "fixed", "fixedColor": COLORS[color]}
+
+
+def thresholds(steps: list[list[Any]]) -> Json:
+    """Return steps of colour; the first one holds from the very bottom, which TOML calls nan and Grafana null."""
+    return {
+        "mode": "absolute",
+        "steps": [{"color": COLORS[color], "value": None if value != value else value} for color, value in steps],
+    }
+
+
+def state_mappings(language: int, keys: dict[str, str]) -> list[Json]:
+    """Give each state its word and colour."""
+    options = {
+        key: {"index": index, "text": STATE_WORDS[state][language], "color": COLORS[STATES[state]]}
+        for index, (key, state) in enumerate(keys.items())
+    }
+    return [{"type": "value", "options": options}]
+
+
+def link_to(suffix: str, *variables: str) -> str:
+    """Return the address of the host's dashboard, with what the row is about."""
+    row = "".join(f"&var-{name}=${{__data.fields.{field}}}" for name, field in (v.split("=") for v in variables))
+    return f"/d/pgvigil-host{suffix}?${{__url_time_range}}&var-datasource=${{datasource}}{row}"
+
+
+def properties_of(column: str, kind: str, suffix: str) -> Json:
+    """Return how a column is shown, by the names that Grafana has for these properties."""
+    language, field = LANGUAGES[suffix], FIELDS[column]
+    shown: Json = {"displayName": field["title"][language]}
+    if "unit" in field and kind == "table":
+        shown["unit"] = field["unit"]
+    if "color" in field and kind == "timeseries":
+        shown["color"] = fixed(field["color"])
+    if field.get("cell") == "gauge" and kind == "table":
+        shown |= {"custom.cellOptions": {"type": "gauge", "mode": "basic"}, "min": 0, "max": 100}
+        shown["color"] = fixed("sky")
+    if field.get("cell") == "state" and kind == "table":
+        shown["custom.cellOptions"] = {"type": "color-background", "mode": "basic"}
+        shown["mappings"] = state_mappings(language, {state: state for state in STATES})
+    if "link" in field and kind == "table":
+        names = {"host": ["host=host_name"], "disk": ["host=host_name", "disk=disk_name"]}[field["link"]]
+        shown["links"] = [{"title": ["Open the host", "호스트 열기"][language], "url": link_to(suffix, *names)}]
+    return shown
+
+
+def override(matcher: str, what: str, properties: Json) -> Json:
+    """Return what overrides the defaults of some fields."""
+    return {
+        "matcher": {"id": matcher, "options": what},
+        "properties": [{"id": name, "value": value} for name, value in properties.items()],
+    }
+
+
+# The limits are series like any other; these make lines of them.
+LIMIT_LINES = [
+    override(
+        "byRegexp",
+        f"/^{severity}\\b/",
+        {
+            "color": fixed(STATES[severity]),
+            "custom.lineStyle": {"fill": "dash", "dash": [8, 8]},
+            "custom.fillOpacity": 0,
+            "custom.lineWidth": 1,
+        },
+    )
+    for severity in ("warning", "critical")
+]
+
+OPTIONS: dict[str, Json] = {
+    "table": {"showHeader": True, "footer": {"show": False, "reducer": ["sum"], "fields": ""}},
+    "stat": {
+        "colorMode": "value", "graphMode": "none", "justifyMode": "auto", "orientation": "auto", "textMode": "auto",
+        "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
+    },
+    "timeseries": {
+        "legend": {"calcs": ["mean", "max", "lastNotNull"], "displayMode": "table", "placement": "bottom", "showLegend": True},
+        "tooltip": {"mode": "multi", "sort": "desc"},
+    },
+    "state-timeline": {
+        "alignValue": "left", "mergeValues": True, "rowHeight": 0.9, "showValue": "never",
+        "legend": {"displayMode": "list", "placement": "bottom", "showLegend": False, "calcs": []},
+        "tooltip": {"mode": "single", "sort": "none"},
+    },
+}  # fmt: skip
+CUSTOM: dict[str, Json] = {
+    "table": {"align": "auto", "cellOptions": {"type": "auto"}, "inspect": False, "filterable": True},
+    "stat": {},
+    "timeseries": {
+        "drawStyle": "line", "lineInterpolation": "linear", "lineWidth": 1, "fillOpacity": 10, "gradientMode": "none",
+        "showPoints": "auto", "pointSize": 4, "spanNulls": False, "axisPlacement": "auto",
+        "stacking": {"mode": "none", "group": "A"},
+    },
+    "state-timeline": {"fillOpacity": 90, "lineWidth": 0},
+}  # fmt: skip
+
+
+def query_of(columns: list[str], source: str) -> str:
+    """Return the SQL: a panel only selects."""
+    return f"select {', '.join(columns)} from {source}"
+
+
+def panel_of(spec: Json, number: int, suffix: str) -> Json:
+    """Return a panel of Grafana's model."""
+    language = LANGUAGES[suffix]
+    if spec["kind"] == "row":
+        return {"type": "row", "id": number, "title": spec["title"][language], "collapsed": False, "panels": []}
+    kind = spec["kind"]
+    names = [column.split(" as ")[-1].split(".")[-1] for column in spec["select"]]
+    overrides = [override("byName", name, properties_of(name, kind, suffix)) for name in names if name in FIELDS]
+    if kind == "timeseries":
+        overrides = [entry for name, entry in zip([n for n in names if n in FIELDS], overrides, strict=True)
+                     if name not in {"time", "metric", "value"}]  # fmt: skip
+    if "limits" in spec:
+        overrides += LIMIT_LINES
+    if "below" in spec:
+        overrides.append(override("byRegexp", spec["below"], {"custom.transform": "negative-Y"}))
+    defaults: Json = {
+        "unit": spec["unit"],
+        "custom": CUSTOM[kind] | spec.get("custom", {}),
+        "color": fixed(spec["color"]) if "color" in spec else {"mode": "thresholds"},
+        "thresholds": thresholds(spec.get("steps", [["sky", float("nan")]])),
+        "mappings": [],
+        "noValue": spec.get("empty", ["-", "-"])[language],
+    }
+    if kind == "timeseries":
+        defaults["color"] = {"mode": "shades", "fixedColor": COLORS["blue"]}
+    if kind == "state-timeline" or spec.get("states"):
+        keys = CODES if kind == "state-timeline" else {state: state for state in STATES}
+        defaults["mappings"] = state_mappings(language, keys)
+    defaults |= {name: spec[name] for name in ("min", "max", "decimals") if name in spec}
+    targets = [query_of(spec["select"], spec["from"]), *([spec["limits"]] if "limits" in spec else [])]
+    options = dict(OPTIONS[kind])
+    if kind == "stat" and spec.get("states"):
+        options["reduceOptions"] = options["reduceOptions"] | {"fields": "/.*/"}
+    return {
+        "type": kind,
+        "id": number,
+        "title": spec["title"][language],
+        "description": spec["description"][language],
+        "datasource": DATASOURCE,
+        "pluginVersion": "9.4.0",
+        "fieldConfig": {"defaults": defaults, "overrides": overrides},
+        "options": options,
+        "links": [],
+        "targets": [
+            {
+                "refId": "AB"[index],
+                "datasource": DATASOURCE,
+                "format": "table" if kind in {"table", "stat"} else "time_series",
+                "editorMode": "code",
+                "rawQuery": True,
+                "rawSql": sql.replace("{suffix}", suffix),
+            }
+            for index, sql in enumerate(targets)
+        ],
+        "transparent": False,
+    }
+
+
+def variable_of(spec: Json, language: int) -> Json:
+    """Return a variable that a query fills."""
+    everything = {"selected": True, "text": ["All"], "value": ["$__all"]}
+    return {
+        "type": "query",
+        "name": spec["name"],
+        "label": spec["label"][language],
+        "datasource": DATASOURCE,
+        "query": spec["query"],
+        "definition": spec["query"],
+        "refresh": 1,
+        "sort": 0,
+        "regex": "",
+        "hide": 0,
+        "skipUrlSync": False,
+        "multi": spec.get("multi", False),
+        "includeAll": spec.get("multi", False),
+        "options": [],
+        "current": everything if spec.get("multi", False) else {},
+    }
+
+
+def annotation_of(spec: Json, language: int) -> Json:
+    """Return what shades the times of the incidents."""
+    target = {"refId": "Annotation", "format": "table", "editorMode": "code", "rawQuery": True, "rawSql": spec["query"]}
+    return {
+        "name": spec["title"][language],
+        "datasource": DATASOURCE,
+        "enable": True,
+        "iconColor": COLORS[spec["color"]],
+        "target": target,
+    }
+
+
+def place(panels: list[tuple[Json, list[int]]]) -> None:
+    """Lay the panels out from left to right, 24 wide."""
+    x = y = height = 0
+    for panel, (width, tall) in panels:
+        if x + width > 24:
+            x, y, height = 0, y + height, 0
+        panel["gridPos"] = {"x": x, "y": y, "w": width, "h": tall}
+        x, height = x + width, max(height, tall)
+
+
+def dashboard_of(spec: Json, suffix: str) -> Json:
+    """Return a dashboard of Grafana's model."""
+    language = LANGUAGES[suffix]
+    panels = [panel_of(panel, number, suffix) for number, panel in enumerate(spec["panel"], 1)]
+    place([(panel, entry.get("size", [24, 1])) for panel, entry in zip(panels, spec["panel"], strict=True)])
+    datasource = {
+        "type": "datasource", "name": "datasource", "label": ["Data source", "데이터 소스"][language],
+        "query": "postgres", "refresh": 1, "regex": "", "hide": 0, "skipUrlSync": False, "multi": False,
+        "includeAll": False, "options": [], "current": {"selected": True, "text": "pgvigil", "value": "pgvigil"},
+    }  # fmt: skip
+    link = {
+        "type": "dashboards", "tags": [f"pgvigil{suffix}"], "title": "pgvigil", "asDropdown": False, "icon": "external link",
+        "includeVars": False, "keepTime": True, "targetBlank": False, "tooltip": "", "url": "",
+    }  # fmt: skip
+    return {
+        "uid": spec["uid"] + suffix,
+        "title": spec["title"][language],
+        "description": spec["description"][language],
+        "tags": [f"pgvigil{suffix}"],
+        "editable": True,
+        "graphTooltip": 1,
+        "refresh": spec["refresh"],
+        "schemaVersion": 37,
+        "style": "dark",
+        "time": {"from": spec["range"], "to": "now"},
+        "timepicker": {},
+        "timezone": "browser",
+        "links": [link],
+        "annotations": {"list": [annotation_of(entry, language) for entry in spec.get("annotation", [])]},
+        "templating": {"list": [datasource, *(variable_of(entry, language) for entry in spec.get("variable", []))]},
+        "panels": panels,
+    }
+
+
+def make() -> dict[Path, str]:
+    """Return the text of each file."""
+    specs = [tomllib.loads(path.read_text()) for path in sorted((HERE / "source").glob("pgvigil-*.toml"))]
+    return {
+        HERE / f"dashboards{suffix}" / f"{spec['uid']}{suffix}.json": json.dumps(
+            dashboard_of(spec, suffix), indent=2, sort_keys=True, ensure_ascii=False
+        )
+        + "\n"
+        for spec in specs
+        for suffix in LANGUAGES
+    }
+
+
+if __name__ == "__main__":
+    for path, text in make().items():
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)

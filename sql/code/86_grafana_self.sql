@@ -1,0 +1,200 @@
+-- What the dashboard "pgvigil itself" selects: is the watcher well? Sizes and dead rows come from PostgreSQL's own statistics.
+
+create function dashboard.delay_series(
+    p_host_name text, p_from timestamptz, p_to timestamptz, p_points integer default 200
+)
+returns table ("time" timestamptz, delay_seconds double precision)
+language sql
+stable
+security definer
+set search_path = ''
+as $$
+    -- One sample of each part of the time: 200 look-ups, however long the time and however many rows.
+    select
+        s.created_at,
+        extract(epoch from s.updated_at - s.created_at)::float8
+    from pgvigil.host as h
+    cross join generate_series(p_from, p_to - (p_to - p_from) / p_points, (p_to - p_from) / p_points) as b (at)
+    cross join lateral (
+        select
+            l.created_at,
+            l.updated_at
+        from pgvigil.memory_log as l
+        where l.host_id = h.host_id and l.created_at >= b.at and l.created_at < b.at + (p_to - p_from) / p_points
+        order by l.created_at
+        limit 1
+    ) as s
+    where h.host_name = p_host_name
+    order by s.created_at
+$$;
+comment on function dashboard.delay_series(text, timestamptz, timestamptz, integer) is 'From sample to storage (seconds): a spool that is replayed shows as a slope, a wrong clock as a level. Only as far back as there are unpacked samples.';
+
+
+create function dashboard.mail_series(p_from timestamptz, p_to timestamptz, p_points integer default 60)
+returns table ("time" timestamptz, sent bigint, failed bigint, waiting bigint, delivery_seconds double precision)
+language sql
+stable
+security definer
+set search_path = ''
+as $$
+    select
+        b.at,
+        count(*) filter (where m.sent_at is not null),
+        count(*) filter (where m.failed_at is not null),
+        count(*) filter (where m.mail_id is not null and m.sent_at is null and m.failed_at is null),
+        max(extract(epoch from m.sent_at - m.created_at))::float8
+    from generate_series(p_from, p_to - (p_to - p_from) / p_points, (p_to - p_from) / p_points) as b (at)
+    left join pgvigil.mail as m on m.created_at >= b.at and m.created_at < b.at + (p_to - p_from) / p_points
+    group by b.at
+    order by b.at
+$$;
+comment on function dashboard.mail_series(timestamptz, timestamptz, integer) is 'Of the mails written in each part of the time: how many were sent, given up, still wait; and the longest delivery.';
+
+
+create view dashboard.outbox as
+select
+    count(*) filter (where m.sent_at is null and m.failed_at is null) as waiting,
+    count(*) filter (where m.sent_at is null and m.failed_at is null and m.attempts > 0) as retrying,
+    coalesce(extract(epoch from statement_timestamp() - min(m.created_at) filter (
+        where m.sent_at is null and m.failed_at is null
+    )), 0)::float8 as oldest_seconds,
+    count(*) filter (where m.failed_at > statement_timestamp() - interval '1 day') as failed_in_a_day,
+    count(*) filter (where m.sent_at > statement_timestamp() - interval '1 day') as sent_in_a_day
+from pgvigil.mail as m
+where
+    (m.sent_at is null and m.failed_at is null)
+    or m.created_at > statement_timestamp() - interval '2 days';
+comment on view dashboard.outbox is 'The mails that wait, and what became of those of the last day: one row.';
+comment on column dashboard.outbox.waiting is 'Not sent yet.';
+comment on column dashboard.outbox.retrying is 'Of these, tried in vain at least once.';
+comment on column dashboard.outbox.oldest_seconds is 'How long the oldest of them waits.';
+comment on column dashboard.outbox.failed_in_a_day is 'Given up in the last 24 hours.';
+comment on column dashboard.outbox.sent_in_a_day is 'Accepted by the SMTP server in the last 24 hours.';
+
+
+create view dashboard.upkeep as
+select
+    u.task,
+    u.done_at,
+    extract(epoch from statement_timestamp() - u.done_at)::float8 as age_seconds,
+    u.since,
+    u.error
+from pgvigil.upkeep as u;
+comment on view dashboard.upkeep is 'When tick(), which a mailer calls every few seconds, last did what.';
+comment on column dashboard.upkeep.task is 'What.';
+comment on column dashboard.upkeep.done_at is 'When.';
+comment on column dashboard.upkeep.age_seconds is 'How long ago.';
+comment on column dashboard.upkeep.since is 'Since when without a break.';
+comment on column dashboard.upkeep.error is 'Why it failed then.';
+
+
+create view dashboard.rule_error as
+select
+    e.created_at as time,
+    h.host_name,
+    e.metric,
+    e.resource,
+    e.threshold_id,
+    e.message,
+    e.handled_at
+from pgvigil.rule_error as e
+left join pgvigil.host as h on h.host_id = e.host_id;
+comment on view dashboard.rule_error is 'Rules that raised an error instead of a verdict, and were switched off.';
+comment on column dashboard.rule_error.time is 'When.';
+comment on column dashboard.rule_error.host_name is 'Whose sample was judged.';
+comment on column dashboard.rule_error.metric is 'What was judged.';
+comment on column dashboard.rule_error.resource is 'On which resource.';
+comment on column dashboard.rule_error.threshold_id is 'The rule.';
+comment on column dashboard.rule_error.message is 'What PostgreSQL said.';
+comment on column dashboard.rule_error.handled_at is 'When the rule was switched off.';
+
+
+create view dashboard.rule_change as
+select
+    h.changed_at as time,
+    h.changed_by,
+    h.operation,
+    coalesce(h.new, h.old) ->> 'metric' as metric,
+    h.threshold_id,
+    coalesce(
+        (
+            select string_agg(n.key || ': ' || coalesce(h.old ->> n.key, '-') || ' > ' || coalesce(n.value, '-'), ', ' order by n.key)
+            from jsonb_each_text(h.new) as n
+            where h.old is not null and n.key <> 'updated_at' and n.value is distinct from h.old ->> n.key
+        ),
+        ''
+    ) as change,
+    h.history_id
+from pgvigil.threshold_history as h;
+comment on view dashboard.rule_change is 'Who changed which rule, and what.';
+comment on column dashboard.rule_change.time is 'When.';
+comment on column dashboard.rule_change.changed_by is 'Who.';
+comment on column dashboard.rule_change.operation is 'insert, update or delete.';
+comment on column dashboard.rule_change.metric is 'What the rule judges.';
+comment on column dashboard.rule_change.threshold_id is 'The rule.';
+comment on column dashboard.rule_change.change is 'What an update changed: old > new.';
+comment on column dashboard.rule_change.history_id is 'Number to take it back with: select pgvigil.revert_threshold(..)';
+
+
+create view dashboard.silence as
+select
+    s.silence_id,
+    coalesce(s.host_name, 'group ' || s.host_group, 'all hosts') as scope,
+    s.metric,
+    s.resource,
+    s.starts_at,
+    s.ends_at,
+    case
+        when s.from_time is not null
+            then concat_ws(' ', 'days ' || array_to_string(s.weekdays, ','), s.from_time || '-' || s.to_time, s.time_zone)
+        else 'once'
+    end as repeats,
+    s.note,
+    s.created_by
+from pgvigil.silence as s
+where coalesce(s.ends_at, 'infinity') > statement_timestamp();
+comment on view dashboard.silence is 'Silences that hold or are still to come.';
+comment on column dashboard.silence.silence_id is 'Number of the silence.';
+comment on column dashboard.silence.scope is 'Which hosts.';
+comment on column dashboard.silence.metric is 'Only this metric; null = all.';
+comment on column dashboard.silence.resource is 'Only such resources; null = all.';
+comment on column dashboard.silence.starts_at is 'Not before.';
+comment on column dashboard.silence.ends_at is 'Not after.';
+comment on column dashboard.silence.repeats is 'once, or on which days (1 = Monday) and at what time.';
+comment on column dashboard.silence.note is 'Why.';
+comment on column dashboard.silence.created_by is 'Who made it.';
+
+
+create view dashboard.storage as
+select
+    r.relname::text as table_name,
+    count(p.oid) as partitions,
+    min(b.bounds[1]::timestamptz) as oldest_at,
+    max(b.bounds[2]::timestamptz) as newest_until,
+    extract(epoch from max(b.bounds[2]::timestamptz) - statement_timestamp())::float8 as ahead_seconds,
+    sum(pg_total_relation_size(coalesce(p.oid, r.oid)))::bigint as bytes,
+    sum(greatest(c.reltuples, 0))::bigint as rows,
+    sum(s.n_dead_tup)::bigint as dead_rows,
+    (100 * sum(s.n_dead_tup) / nullif(sum(s.n_live_tup + s.n_dead_tup), 0))::float8 as dead_percent,
+    max(greatest(s.last_autovacuum, s.last_vacuum)) as vacuumed_at
+from pg_catalog.pg_class as r
+left join pg_catalog.pg_inherits as i on i.inhparent = r.oid
+left join pg_catalog.pg_class as p on p.oid = i.inhrelid
+inner join pg_catalog.pg_class as c on c.oid = coalesce(p.oid, r.oid)
+left join pg_catalog.pg_stat_all_tables as s on s.relid = c.oid
+left join lateral regexp_match(
+    pg_get_expr(p.relpartbound, p.oid), $$FROM \('([^']+)'\) TO \('([^']+)'\)$$
+) as b (bounds) on true
+where r.relnamespace = 'pgvigil'::regnamespace and r.relkind in ('r', 'p')
+group by r.relname;
+comment on view dashboard.storage is 'Each table with all its partitions: how large, how far the partitions reach, how many dead rows.';
+comment on column dashboard.storage.table_name is 'Name of the table in schema pgvigil.';
+comment on column dashboard.storage.partitions is 'Number of its partitions, 0 if it has none.';
+comment on column dashboard.storage.oldest_at is 'Begin of the oldest partition.';
+comment on column dashboard.storage.newest_until is 'End of the newest partition: later samples are refused.';
+comment on column dashboard.storage.ahead_seconds is 'How far that is away.';
+comment on column dashboard.storage.bytes is 'Size with indexes and TOAST (bytes).';
+comment on column dashboard.storage.rows is 'Rows, as the planner estimates them.';
+comment on column dashboard.storage.dead_rows is 'Rows that VACUUM has still to take away.';
+comment on column dashboard.storage.dead_percent is 'Their share (%).';
+comment on column dashboard.storage.vacuumed_at is 'Last VACUUM of any of its partitions.';
