@@ -60,6 +60,22 @@ comment on column dashboard.host_state.agent_version is 'Version of its agent.';
 comment on column dashboard.host_state.expected is 'Whether its silence is worth a mail.';
 
 
+create view dashboard.fleet_now as
+select
+    count(*) as hosts,
+    count(*) filter (where h.state = 'silent') as silent,
+    count(*) filter (where h.state = 'critical') as critical,
+    count(*) filter (where h.state = 'warning') as warning,
+    coalesce(sum(h.open_alerts), 0)::bigint as open_alerts
+from dashboard.host_state as h;
+comment on view dashboard.fleet_now is 'How many hosts are in which state: one row.';
+comment on column dashboard.fleet_now.hosts is 'All hosts, retired ones left out.';
+comment on column dashboard.fleet_now.silent is 'No sample arrives.';
+comment on column dashboard.fleet_now.critical is 'A critical alert fires.';
+comment on column dashboard.fleet_now.warning is 'A warning fires, and nothing worse.';
+comment on column dashboard.fleet_now.open_alerts is 'Alerts that fire on all of them, shadow rules left out.';
+
+
 create view dashboard.disk_now as
 select
     n.host_name,
