@@ -314,6 +314,19 @@ $$;
 comment on function dashboard.limit_series(text, text, text[], timestamptz, timestamptz) is 'The limits that judge some resources of a host, as lines: the rules that win now, from p_from to p_to.';
 
 
+create function dashboard.part(p_from timestamptz, p_to timestamptz, p_points integer)
+returns table (at timestamptz, until timestamptz)
+language sql
+stable
+as $$
+    select
+        p_from + (p_to - p_from) * i / p_points,
+        p_from + (p_to - p_from) * (i + 1) / p_points
+    from generate_series(0, p_points - 1) as i
+$$;
+comment on function dashboard.part(timestamptz, timestamptz, integer) is 'A time in so many equal parts; the last one ends with it.';
+
+
 create function dashboard.state_series(
     p_from timestamptz, p_to timestamptz, p_hosts integer default 20, p_points integer default 200
 )
@@ -352,9 +365,9 @@ as $$
         w.host_name,
         coalesce((
             select max(i.code) from incident as i
-            where i.host_id = w.host_id and i.fired_at < b.at + (p_to - p_from) / p_points and i.resolved_at >= b.at
+            where i.host_id = w.host_id and i.fired_at < b.until and i.resolved_at >= b.at
         ), 0)::bigint
-    from generate_series(p_from, p_to - (p_to - p_from) / p_points, (p_to - p_from) / p_points) as b (at)
+    from dashboard.part(p_from, p_to, p_points) as b
     cross join worst as w
     order by b.at, w.host_name
 $$;
@@ -372,9 +385,9 @@ as $$
         b.at,
         count(*) filter (where a.worst_severity = 'warning'),
         count(*) filter (where a.worst_severity = 'critical')
-    from generate_series(p_from, p_to - (p_to - p_from) / p_points, (p_to - p_from) / p_points) as b (at)
+    from dashboard.part(p_from, p_to, p_points) as b
     left join pgvigil.alert as a
-        on a.fired_at >= b.at and a.fired_at < b.at + (p_to - p_from) / p_points and not a.is_shadow
+        on a.fired_at >= b.at and a.fired_at < b.until and not a.is_shadow
     group by b.at
     order by b.at
 $$;

@@ -14,13 +14,13 @@ as $$
         s.created_at,
         extract(epoch from s.updated_at - s.created_at)::float8
     from pgvigil.host as h
-    cross join generate_series(p_from, p_to - (p_to - p_from) / p_points, (p_to - p_from) / p_points) as b (at)
+    cross join dashboard.part(p_from, p_to, p_points) as b
     cross join lateral (
         select
             l.created_at,
             l.updated_at
         from pgvigil.memory_log as l
-        where l.host_id = h.host_id and l.created_at >= b.at and l.created_at < b.at + (p_to - p_from) / p_points
+        where l.host_id = h.host_id and l.created_at >= b.at and l.created_at < b.until
         order by l.created_at
         limit 1
     ) as s
@@ -43,8 +43,8 @@ as $$
         count(*) filter (where m.failed_at is not null),
         count(*) filter (where m.mail_id is not null and m.sent_at is null and m.failed_at is null),
         max(extract(epoch from m.sent_at - m.created_at))::float8
-    from generate_series(p_from, p_to - (p_to - p_from) / p_points, (p_to - p_from) / p_points) as b (at)
-    left join pgvigil.mail as m on m.created_at >= b.at and m.created_at < b.at + (p_to - p_from) / p_points
+    from dashboard.part(p_from, p_to, p_points) as b
+    left join pgvigil.mail as m on m.created_at >= b.at and m.created_at < b.until
     group by b.at
     order by b.at
 $$;
