@@ -1,6 +1,6 @@
 -- A busy fleet, for the queries of the dashboards: run as superuser on a migrated database, with busy.now set to the
 -- moment that is "now"; each part is a transaction of its own. db1 has three days of samples with a gap, a reboot and an hour that comes late; a dozen others have
--- three hours, each alert is real; a year of hourly rollups and of incidents is written straight into their tables.
+-- less; the alerts of the last minutes are real; a year of rollups and of incidents is written straight into its tables.
 
 create schema busy;
 create function busy.ago(p_ago interval) returns timestamptz language sql stable as $$
@@ -59,7 +59,7 @@ update pgvigil.setting set value = '1' where setting = 'partition_days_ahead';
 select pgvigil.ensure_partitions(busy.ago(d * interval '28 days')) from generate_series(1, 13) as d;
 update pgvigil.setting set value = '7' where setting = 'partition_days_ahead';
 insert into pgvigil.recipient (address, language) values ('ops@example.org', 'en'), ('kim@example.org', 'ko');
-select pgvigil.register_host(n, case n when 'db1' then '30 seconds' else '10 seconds' end::interval, '1.0', array[rtrim(n, '0123456789')])
+select pgvigil.register_host(n, case n when 'db1' then '1 minute' else '10 seconds' end::interval, '1.0', array[rtrim(n, '0123456789')])
 from unnest(array['db1', 'web1', 'web2', 'web3', 'web4', 'web5', 'web6', 'app1', 'app2', 'app3', 'dead1', 'lap1', 'o''brien1']) as n;
 update pgvigil.host set expected = false where host_name = 'lap1';
 select pgvigil.register_host('empty1', '10 seconds', '1.0');
@@ -76,9 +76,14 @@ update pgvigil.disk_info set is_deleted = true where disk_name = '/var' and host
 
 -- Samples of the past, which no rule judged.
 set session_replication_role = replica;
-select busy.sample('db1', busy.ago('3 days'), busy.ago('30 hours'), '30 seconds');
-select busy.sample('db1', busy.ago('29 hours'), busy.ago('10 minutes'), '30 seconds');
-select busy.sample(h.host_name, busy.ago('3 hours'), busy.ago(case h.host_name when 'dead1' then '2 hours' when 'lap1' then '1 hour' else '10 minutes' end::interval), '10 seconds')
+select busy.sample('db1', busy.ago('3 days'), busy.ago('30 hours'), '1 minute');
+select busy.sample('db1', busy.ago('29 hours'), busy.ago('10 minutes'), '1 minute');
+select busy.sample(
+    h.host_name,
+    busy.ago(case h.host_name when 'web1' then '7 hours' when 'dead1' then '3 hours' when 'lap1' then '2 hours' else '30 minutes' end::interval),
+    busy.ago(case h.host_name when 'dead1' then '2 hours' when 'lap1' then '1 hour' else '10 minutes' end::interval),
+    '10 seconds'
+)
 from pgvigil.host as h where h.host_name not in ('db1', 'empty1');
 update pgvigil.cpu_log set updated_at = created_at + interval '20 milliseconds';
 update pgvigil.memory_log set updated_at = created_at + interval '20 milliseconds';
@@ -86,7 +91,7 @@ update pgvigil.disk_log set updated_at = created_at + interval '20 milliseconds'
 update pgvigil.network_log set updated_at = created_at + interval '20 milliseconds';
 set session_replication_role = origin;
 
--- A year that only rollups know, of three hosts.
+-- A year that only rollups know.
 do $$
 declare
     v_module text;
@@ -105,7 +110,7 @@ begin
             ' select t.at, h.host_id, r.resource, 360, %s from pgvigil.host as h'
             ' inner join pgvigil.resource as r on r.host_id = h.host_id and r.log_table = %L'
             ' cross join generate_series(date_bin(''1 hour'', busy.ago(''364 days''), ''2000-01-01 00:00+00''), busy.ago(''4 days''), ''1 hour'') as t (at)'
-            ' where h.host_name in (''db1'', ''web1'', ''web2'')',
+            ' where h.host_name = ''db1''',
             v_module, v_columns, v_values, v_module || '_log'
         );
     end loop;
@@ -114,7 +119,7 @@ $$;
 
 -- commit
 -- The hour that db1 had kept in its spool; the rollups of that time are made by now.
-select busy.sample('db1', busy.ago('30 hours'), busy.ago('29 hours'), '30 seconds');
+select busy.sample('db1', busy.ago('30 hours'), busy.ago('29 hours'), '1 minute');
 
 -- commit
 -- The last ten minutes, as agents send them. The limits are so low that the alerts do not depend on the time of day.

@@ -1,35 +1,5 @@
 -- What the dashboard "pgvigil itself" selects: is the watcher well? Sizes and dead rows come from PostgreSQL's own statistics.
 
-create function dashboard.delay_series(
-    p_host_name text, p_from timestamptz, p_to timestamptz, p_points integer default 200
-)
-returns table ("time" timestamptz, delay_seconds double precision)
-language sql
-stable
-security definer
-set search_path = ''
-as $$
-    -- One sample of each part of the time: 200 look-ups, however long the time and however many rows.
-    select
-        s.created_at,
-        extract(epoch from s.updated_at - s.created_at)::float8
-    from pgvigil.host as h
-    cross join dashboard.part(p_from, p_to, p_points) as b
-    cross join lateral (
-        select
-            l.created_at,
-            l.updated_at
-        from pgvigil.memory_log as l
-        where l.host_id = h.host_id and l.created_at >= b.at and l.created_at < b.until
-        order by l.created_at
-        limit 1
-    ) as s
-    where h.host_name = p_host_name
-    order by s.created_at
-$$;
-comment on function dashboard.delay_series(text, timestamptz, timestamptz, integer) is 'From sample to storage (seconds): a spool that is replayed shows as a slope, a wrong clock as a level. Only as far back as there are unpacked samples.';
-
-
 create function dashboard.mail_series(p_from timestamptz, p_to timestamptz, p_points integer default 60)
 returns table ("time" timestamptz, sent bigint, failed bigint, waiting bigint, delivery_seconds double precision)
 language sql
@@ -107,62 +77,6 @@ comment on column dashboard.rule_error.resource is 'On which resource.';
 comment on column dashboard.rule_error.threshold_id is 'The rule.';
 comment on column dashboard.rule_error.message is 'What PostgreSQL said.';
 comment on column dashboard.rule_error.handled_at is 'When the rule was switched off.';
-
-
-create view dashboard.rule_change as
-select
-    h.changed_at as time,
-    h.changed_by,
-    h.operation,
-    coalesce(h.new, h.old) ->> 'metric' as metric,
-    h.threshold_id,
-    coalesce(
-        (
-            select string_agg(n.key || ': ' || coalesce(h.old ->> n.key, '-') || ' > ' || coalesce(n.value, '-'), ', ' order by n.key)
-            from jsonb_each_text(h.new) as n
-            where h.old is not null and n.key <> 'updated_at' and n.value is distinct from h.old ->> n.key
-        ),
-        ''
-    ) as change,
-    h.history_id
-from pgvigil.threshold_history as h;
-comment on view dashboard.rule_change is 'Who changed which rule, and what.';
-comment on column dashboard.rule_change.time is 'When.';
-comment on column dashboard.rule_change.changed_by is 'Who.';
-comment on column dashboard.rule_change.operation is 'insert, update or delete.';
-comment on column dashboard.rule_change.metric is 'What the rule judges.';
-comment on column dashboard.rule_change.threshold_id is 'The rule.';
-comment on column dashboard.rule_change.change is 'What an update changed: old > new.';
-comment on column dashboard.rule_change.history_id is 'Number to take it back with: select pgvigil.revert_threshold(..)';
-
-
-create view dashboard.silence as
-select
-    s.silence_id,
-    coalesce(s.host_name, 'group ' || s.host_group, 'all hosts') as scope,
-    s.metric,
-    s.resource,
-    s.starts_at,
-    s.ends_at,
-    case
-        when s.from_time is not null
-            then concat_ws(' ', 'days ' || array_to_string(s.weekdays, ','), s.from_time || '-' || s.to_time, s.time_zone)
-        else 'once'
-    end as repeats,
-    s.note,
-    s.created_by
-from pgvigil.silence as s
-where coalesce(s.ends_at, 'infinity') > statement_timestamp();
-comment on view dashboard.silence is 'Silences that hold or are still to come.';
-comment on column dashboard.silence.silence_id is 'Number of the silence.';
-comment on column dashboard.silence.scope is 'Which hosts.';
-comment on column dashboard.silence.metric is 'Only this metric; null = all.';
-comment on column dashboard.silence.resource is 'Only such resources; null = all.';
-comment on column dashboard.silence.starts_at is 'Not before.';
-comment on column dashboard.silence.ends_at is 'Not after.';
-comment on column dashboard.silence.repeats is 'once, or on which days (1 = Monday) and at what time.';
-comment on column dashboard.silence.note is 'Why.';
-comment on column dashboard.silence.created_by is 'Who made it.';
 
 
 create view dashboard.storage as

@@ -2,6 +2,19 @@
 -- each Grafana since 9.4 can read (timestamptz, text, float8, bigint, boolean); of time series the column is called time.
 -- Views read tables; where a function of schema pgvigil is called, a function that may do so stands before it.
 
+create function dashboard.part(p_from timestamptz, p_to timestamptz, p_points integer)
+returns table (at timestamptz, until timestamptz)
+language sql
+stable
+as $$
+    select
+        p_from + (p_to - p_from) * i / p_points,
+        p_from + (p_to - p_from) * (i + 1) / p_points
+    from generate_series(0, p_points - 1) as i
+$$;
+comment on function dashboard.part(timestamptz, timestamptz, integer) is 'A time in so many equal parts; the last one ends with it.';
+
+
 create view dashboard.host_state as
 with host as (
     select
@@ -163,85 +176,6 @@ comment on column dashboard.inventory.is_deleted is 'Gone from the host.';
 comment on column dashboard.inventory.known_since is 'First seen.';
 
 
-create view dashboard.incident as
-select
-    h.host_name,
-    a.metric,
-    m.title,
-    a.resource,
-    case when a.unknown_since is not null and a.resolved_at is null then 'unknown' else a.state end as state,
-    a.worst_severity as severity,
-    a.peak_value,
-    a.warning,
-    a.critical,
-    m.unit,
-    a.pending_at,
-    a.fired_at,
-    a.resolved_at,
-    extract(epoch from coalesce(a.resolved_at, statement_timestamp()) - a.fired_at)::float8 as duration_seconds,
-    a.reopened,
-    a.acknowledged_by,
-    a.is_shadow,
-    (
-        select count(*) from pgvigil.mail as x
-        where x.host_id = a.host_id and x.alert_id = a.alert_id and x.sent_at is not null
-    ) as mails,
-    a.detail,
-    a.threshold_id,
-    a.alert_id
-from pgvigil.alert as a
-inner join pgvigil.host as h on h.host_id = a.host_id
-inner join pgvigil.metric as m on m.metric = a.metric
-where a.fired_at is not null;
-comment on view dashboard.incident is 'Every alert that fired, open or over.';
-comment on column dashboard.incident.host_name is 'The host.';
-comment on column dashboard.incident.metric is 'What was judged.';
-comment on column dashboard.incident.title is 'The same for people.';
-comment on column dashboard.incident.resource is 'On which CPU, memory, disk or interface.';
-comment on column dashboard.incident.state is 'firing, resolved, or unknown (open, and its host is silent).';
-comment on column dashboard.incident.severity is 'The worst that it had.';
-comment on column dashboard.incident.peak_value is 'Worst value.';
-comment on column dashboard.incident.warning is 'Limit of the warning.';
-comment on column dashboard.incident.critical is 'Limit of the critical level.';
-comment on column dashboard.incident.unit is 'Unit of the values.';
-comment on column dashboard.incident.pending_at is 'First sample over the limit.';
-comment on column dashboard.incident.fired_at is 'When it fired.';
-comment on column dashboard.incident.resolved_at is 'When it ended.';
-comment on column dashboard.incident.duration_seconds is 'From firing to its end, or until now.';
-comment on column dashboard.incident.reopened is 'How often it came back.';
-comment on column dashboard.incident.acknowledged_by is 'Who was on it.';
-comment on column dashboard.incident.is_shadow is 'Nobody was mailed.';
-comment on column dashboard.incident.mails is 'Mails that were sent about it.';
-comment on column dashboard.incident.detail is 'What else there is to say.';
-comment on column dashboard.incident.threshold_id is 'The rule.';
-comment on column dashboard.incident.alert_id is 'Number of the incident.';
-
-
-create function dashboard.incident_region(
-    p_host_name text, p_severity text, p_from timestamptz, p_to timestamptz
-)
-returns table ("time" timestamptz, timeend timestamptz, "text" text, tags text)
-language sql
-stable
-security definer
-set search_path = ''
-as $$
-    select
-        i.fired_at,
-        coalesce(i.resolved_at, statement_timestamp()),
-        concat_ws(' ', i.title, nullif(i.resource, 'host'), case when i.is_shadow then '(shadow)' end),
-        i.severity
-    from dashboard.incident as i
-    where
-        i.host_name = p_host_name
-        and i.severity = p_severity
-        and i.fired_at <= p_to
-        and coalesce(i.resolved_at, 'infinity') >= p_from
-    order by i.fired_at
-$$;
-comment on function dashboard.incident_region(text, text, timestamptz, timestamptz) is 'The incidents of a host as regions for Grafana to shade.';
-
-
 create function dashboard.effective_threshold(p_host_name text)
 returns table (
     metric text, title text, resource text, warning double precision, critical double precision, hold_seconds double precision,
@@ -314,143 +248,31 @@ $$;
 comment on function dashboard.limit_series(text, text, text[], timestamptz, timestamptz) is 'The limits that judge some resources of a host, as lines: the rules that win now, from p_from to p_to.';
 
 
-create function dashboard.part(p_from timestamptz, p_to timestamptz, p_points integer)
-returns table (at timestamptz, until timestamptz)
-language sql
-stable
-as $$
-    select
-        p_from + (p_to - p_from) * i / p_points,
-        p_from + (p_to - p_from) * (i + 1) / p_points
-    from generate_series(0, p_points - 1) as i
-$$;
-comment on function dashboard.part(timestamptz, timestamptz, integer) is 'A time in so many equal parts; the last one ends with it.';
-
-
-create function dashboard.state_series(
-    p_from timestamptz, p_to timestamptz, p_hosts integer default 20, p_points integer default 200
+create function dashboard.delay_series(
+    p_host_name text, p_from timestamptz, p_to timestamptz, p_points integer default 200
 )
-returns table ("time" timestamptz, metric text, value bigint)
+returns table ("time" timestamptz, delay_seconds double precision)
 language sql
 stable
 security definer
 set search_path = ''
 as $$
-    with incident as (
+    -- One sample of each part of the time: 200 look-ups, however long the time and however many rows.
+    select
+        s.created_at,
+        extract(epoch from s.updated_at - s.created_at)::float8
+    from pgvigil.host as h
+    cross join dashboard.part(p_from, p_to, p_points) as b
+    cross join lateral (
         select
-            a.host_id,
-            case when a.metric = 'host_silence' then 3 when a.worst_severity = 'critical' then 2 else 1 end as code,
-            a.fired_at,
-            coalesce(a.resolved_at, 'infinity') as resolved_at
-        from pgvigil.alert as a
-        where a.fired_at <= p_to and coalesce(a.resolved_at, 'infinity') >= p_from and not a.is_shadow
-    ),
-
-    worst as (
-        select
-            h.host_id,
-            h.host_name
-        from incident as i
-        inner join pgvigil.host as h on h.host_id = i.host_id and not h.is_deleted
-        group by h.host_id, h.host_name
-        order by
-            max(i.code) desc,
-            sum(least(i.resolved_at, p_to) - greatest(i.fired_at, p_from)) desc,
-            h.host_name
-        limit p_hosts
-    )
-
-    select
-        b.at,
-        w.host_name,
-        coalesce((
-            select max(i.code) from incident as i
-            where i.host_id = w.host_id and i.fired_at < b.until and i.resolved_at >= b.at
-        ), 0)::bigint
-    from dashboard.part(p_from, p_to, p_points) as b
-    cross join worst as w
-    order by b.at, w.host_name
+            l.created_at,
+            l.updated_at
+        from pgvigil.memory_log as l
+        where l.host_id = h.host_id and l.created_at >= b.at and l.created_at < b.until
+        order by l.created_at
+        limit 1
+    ) as s
+    where h.host_name = p_host_name
+    order by s.created_at
 $$;
-comment on function dashboard.state_series(timestamptz, timestamptz, integer, integer) is 'When the worst hosts were ill: per host and part of the time 0 ok, 1 warning, 2 critical, 3 silent.';
-
-
-create function dashboard.incident_series(p_from timestamptz, p_to timestamptz, p_points integer default 60)
-returns table ("time" timestamptz, warning bigint, critical bigint)
-language sql
-stable
-security definer
-set search_path = ''
-as $$
-    select
-        b.at,
-        count(*) filter (where a.worst_severity = 'warning'),
-        count(*) filter (where a.worst_severity = 'critical')
-    from dashboard.part(p_from, p_to, p_points) as b
-    left join pgvigil.alert as a
-        on a.fired_at >= b.at and a.fired_at < b.until and not a.is_shadow
-    group by b.at
-    order by b.at
-$$;
-comment on function dashboard.incident_series(timestamptz, timestamptz, integer) is 'How many alerts fired in each part of the time, by the worst severity that they had.';
-
-
-create function dashboard.noisy_rule(p_from timestamptz, p_to timestamptz)
-returns table (
-    threshold_id bigint, title text, scope text, mode text, incidents bigint, hosts bigint, firing_seconds double precision,
-    reopened bigint, mails bigint
-)
-language sql
-stable
-security definer
-set search_path = ''
-as $$
-    select
-        a.threshold_id,
-        min(m.title),
-        min(coalesce('host ' || t.host_name, 'group ' || t.host_group, 'all hosts') || coalesce(', ' || t.resource, '')),
-        min(coalesce(t.mode, 'deleted')),
-        count(*),
-        count(distinct a.host_id),
-        extract(epoch from sum(
-            least(coalesce(a.resolved_at, statement_timestamp()), p_to) - greatest(a.fired_at, p_from)
-        ))::float8,
-        sum(a.reopened),
-        sum((select count(*) from pgvigil.mail as x where x.host_id = a.host_id and x.alert_id = a.alert_id))::bigint
-    from pgvigil.alert as a
-    inner join pgvigil.metric as m on m.metric = a.metric
-    left join pgvigil.threshold as t on t.threshold_id = a.threshold_id
-    where a.fired_at <= p_to and coalesce(a.resolved_at, 'infinity') >= p_from
-    group by a.threshold_id, a.metric
-    order by 9 desc, 5 desc, 2
-$$;
-comment on function dashboard.noisy_rule(timestamptz, timestamptz) is 'Which rules kept people busy: the alerts of a time by the rule that fired.';
-
-
-create function dashboard.would_have_mailed(p_from timestamptz, p_to timestamptz)
-returns table (
-    "time" timestamptz, host_name text, title text, resource text, event text, severity text, value double precision,
-    unit text, addresses text, threshold_id bigint
-)
-language sql
-stable
-security definer
-set search_path = ''
-as $$
-    select
-        w.at,
-        w.host_name,
-        m.title,
-        w.resource,
-        w.event,
-        w.severity,
-        w.value,
-        m.unit,
-        array_to_string(w.addresses, ', '),
-        w.threshold_id
-    from pgvigil.would_have_mailed as w
-    inner join pgvigil.metric as m on m.metric = w.metric
-    where w.at between p_from and p_to
-    order by w.at desc
-    limit 1000
-$$;
-comment on function dashboard.would_have_mailed(timestamptz, timestamptz) is 'What rules in shadow mode would have mailed, and to whom: the newest thousand.';
+comment on function dashboard.delay_series(text, timestamptz, timestamptz, integer) is 'From sample to storage (seconds): a spool that is replayed shows as a slope, a wrong clock as a level. Only as far back as there are unpacked samples.';
