@@ -10,17 +10,19 @@ from typing import Any
 HERE = Path(__file__).parent
 LANGUAGES = {"": 0, "-ko": 1}  # suffix of folder and uid: which of the two texts
 DATASOURCE = {"type": "postgres", "uid": "${datasource}"}
-# After Okabe and Ito: told apart by people with any kind of colour blindness.
+# After Okabe and Ito, and Tol; tests/unit/test_dashboards.py holds that nobody mistakes one state for another.
 COLORS = {
     "blue": "#0072B2",
     "green": "#009E73",
     "grey": "#999999",
+    "indigo": "#332288",
     "orange": "#E69F00",
     "purple": "#CC79A7",
     "sky": "#56B4E9",
     "vermillion": "#D55E00",
+    "yellow": "#F0E442",
 }
-STATES = {"silent": "purple", "critical": "vermillion", "warning": "orange", "ok": "sky", "off": "grey"}
+STATES = {"silent": "indigo", "critical": "vermillion", "warning": "yellow", "ok": "sky", "off": "grey"}
 CODES = {"-1": "off", "0": "ok", "1": "warning", "2": "critical", "3": "silent"}
 STATE_WORDS = {
     "silent": ["silent", "응답 없음"],
@@ -168,8 +170,10 @@ def panel_of(spec: Json, number: int, suffix: str) -> Json:
     defaults |= {name: spec[name] for name in ("min", "max", "decimals") if name in spec}
     targets = [query_of(spec["select"], spec["from"]), *([spec["limits"]] if "limits" in spec else [])]
     options = dict(OPTIONS[kind])
-    if kind == "stat" and spec.get("states"):
+    if kind == "stat" and spec.get("states"):  # a text is shown only if it is asked for
         options["reduceOptions"] = options["reduceOptions"] | {"fields": "/.*/"}
+    if kind == "stat" and ("steps" in spec or spec.get("states")):
+        options["colorMode"] = "background"
     return {
         "type": kind,
         "id": number,
