@@ -107,9 +107,10 @@ LIMIT_LINES = [
 ]
 
 OPTIONS: dict[str, Json] = {
-    "table": {"showHeader": True, "footer": {"show": False, "reducer": ["sum"], "fields": ""}},
+    "table": {"frameIndex": 0, "showHeader": True},
     "stat": {
         "colorMode": "value", "graphMode": "none", "justifyMode": "auto", "orientation": "auto", "textMode": "auto",
+        "wideLayout": True, "showPercentChange": False, "percentChangeColorMode": "standard",
         "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
     },
     "timeseries": {
@@ -163,7 +164,8 @@ def panel_of(spec: Json, number: int, suffix: str) -> Json:
         "noValue": spec.get("empty", ["-", "-"])[language],
     }
     if kind == "timeseries":
-        defaults["color"] = {"mode": "shades", "fixedColor": COLORS["blue"]}
+        # For series whose names only the host knows. The other palettes are younger than Grafana 9.4, which would show nothing.
+        defaults["color"] = {"mode": "palette-classic"}
     if kind == "state-timeline" or spec.get("states"):
         keys = CODES if kind == "state-timeline" else {state: state for state in STATES}
         defaults["mappings"] = state_mappings(language, keys)
@@ -208,7 +210,6 @@ def variable_of(spec: Json, language: int) -> Json:
         "label": spec["label"][language],
         "datasource": DATASOURCE,
         "query": spec["query"],
-        "definition": spec["query"],
         "refresh": 1,
         "sort": 0,
         "regex": "",
@@ -217,7 +218,7 @@ def variable_of(spec: Json, language: int) -> Json:
         "multi": spec.get("multi", False),
         "includeAll": spec.get("multi", False),
         "options": [],
-        "current": everything if spec.get("multi", False) else {},
+        "current": everything if spec.get("multi", False) else {"selected": False, "text": "", "value": ""},
     }
 
 
@@ -266,7 +267,6 @@ def dashboard_of(spec: Json, suffix: str) -> Json:
         "graphTooltip": 1,
         "refresh": spec["refresh"],
         "schemaVersion": 37,
-        "style": "dark",
         "time": {"from": spec["range"], "to": "now"},
         "timepicker": {},
         "timezone": "browser",
