@@ -23,7 +23,12 @@ select tables_are(
 );
 select views_are('pgvigil', array['delivery', 'effective_threshold', 'own_host', 'resource', 'would_have_mailed'], 'pgvigil has these views and no others');
 select views_are(
-    'dashboard', array['host_now', 'open_alert', 'recent_mail'], 'dashboard has these views and no others'
+    'dashboard',
+    array[
+        'disk_now', 'fleet_now', 'host_now', 'host_state', 'incident', 'inventory', 'open_alert', 'outbox', 'recent_mail',
+        'rule_change', 'rule_error', 'silence', 'storage', 'upkeep'
+    ],
+    'dashboard has these views and no others'
 );
 select tables_are('dashboard', '{}'::name [], 'dashboard has no tables');
 select functions_are(
@@ -49,7 +54,15 @@ select functions_are(
     ],
     'pgvigil has these functions and no others'
 );
-select functions_are('dashboard', array['cpu_series', 'disk_series', 'fleet_series', 'memory_series', 'network_series', 'silenced_by', 'sparkline'], 'dashboard has these functions and no others');
+select functions_are(
+    'dashboard',
+    array[
+        'cpu_series', 'delay_series', 'disk_series', 'effective_threshold', 'fleet_series', 'incident_region',
+        'incident_series', 'limit_series', 'mail_series', 'memory_series', 'network_series', 'noisy_rule', 'part',
+        'silenced_by', 'sparkline', 'state_series', 'would_have_mailed'
+    ],
+    'dashboard has these functions and no others'
+);
 select is_empty(
     $$
     select p.oid::regprocedure from pg_proc as p

@@ -161,11 +161,19 @@ select results_eq(
     ('pgvigil_mailer', 'check_health,claim_mail,mark_mail_failed,mark_mail_sent,next_mail_due,preview_mail,tick'),
     (
         'pgvigil_operator',
-        'acknowledge,backtest,check_health,cpu_samples,cpu_series,disk_samples,disk_series,explain_alert,fleet_series,forecast_disk,forget_resource,is_future,is_within,limit_of,mail_of_event,memory_samples,memory_series,network_samples,network_series,next_state,play,preview_mail,'
-        'rank_thresholds,resend_mail,revert_threshold,samples_of,setting,silence_for,silence_until,silenced_by,silenced_by,sparkline,'
-        'suggest_threshold,sync_thresholds,who_gets'
+        'acknowledge,backtest,check_health,cpu_samples,cpu_series,delay_series,disk_samples,disk_series,effective_threshold,explain_alert,'
+        'fleet_series,forecast_disk,'
+        'forget_resource,incident_region,incident_series,is_future,is_within,limit_of,limit_series,mail_of_event,mail_series,'
+        'memory_samples,memory_series,network_samples,network_series,next_state,noisy_rule,part,play,preview_mail,'
+        'rank_thresholds,resend_mail,revert_threshold,samples_of,setting,'
+        'silence_for,silence_until,silenced_by,silenced_by,sparkline,state_series,suggest_threshold,sync_thresholds,who_gets,'
+        'would_have_mailed'
     ),
-    ('pgvigil_reader', 'cpu_series,disk_series,fleet_series,memory_series,network_series,silenced_by,sparkline'),
+    (
+        'pgvigil_reader',
+        'cpu_series,delay_series,disk_series,effective_threshold,fleet_series,incident_region,incident_series,limit_series,'
+        'mail_series,memory_series,network_series,noisy_rule,part,silenced_by,sparkline,state_series,would_have_mailed'
+    ),
     ('pgvigil_test_stranger', null)
     $$,
     'each role may call its own functions, and a stranger none'
