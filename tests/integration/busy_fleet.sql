@@ -170,6 +170,12 @@ select e.host_id, e.alert_id, e.event, e.severity, e.value, 99, e.at, r.address,
 from pgvigil.alert_event as e cross join pgvigil.recipient as r
 where e.created_at < now() - interval '1 hour' and not e.is_shadow;
 
+-- What was stored, for comparison: days that are over are packed next.
+create table busy.cpu_log as table pgvigil.cpu_log;
+create table busy.memory_log as table pgvigil.memory_log;
+create table busy.disk_log as table pgvigil.disk_log;
+create table busy.network_log as table pgvigil.network_log;
+
 -- commit
 -- The mailer: most are sent, one is refused for good, one is tried again later.
 do $$

@@ -53,6 +53,9 @@ def fleet(postgres, template, clone):
             connection.execute(part)
             repair = "select pgvigil.repair_rollups(%s, clock_timestamp() + interval '1 minute')"
             assert connection.execute(repair, (NOW + timedelta(minutes=5),)).fetchone()[0] > 0
+        while connection.execute("select pgvigil.pack_history(%s)", (NOW,)).fetchone()[0]:
+            pass
+        assert connection.execute("select count(*) from pgvigil.packed_day where is_done").fetchone()[0] >= 4
         for part in (mails, vacuum):
             connection.execute(part)
         yield dsn
@@ -294,7 +297,7 @@ def raw_values(dsn, table, resource, column):
     """Return the samples of db1 as they were stored: time, resource, value."""
     with psycopg.connect(dsn) as connection:
         return connection.execute(
-            f"select l.created_at, l.{resource}, l.{column} from pgvigil.{table} as l"
+            f"select l.created_at, l.{resource}, l.{column} from busy.{table} as l"
             " where l.host_id = (select h.host_id from pgvigil.host as h where h.host_name = 'db1')"
         ).fetchall()
 
