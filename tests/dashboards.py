@@ -37,7 +37,12 @@ def load(path: Path) -> dict[str, Any]:
 def queries_of(dashboard: Mapping[str, Any]) -> list[Query]:
     """List the queries of the panels and annotations; those of variables come from variables_of()."""
     found = [
-        Query(f"{dashboard['uid']} / {panel['title']} / {target['refId']}", target["rawSql"], target["format"], panel["type"])
+        Query(
+            f"{dashboard['uid']} / {panel['title']} / {target['refId']}",
+            target["rawSql"],
+            target["format"],
+            panel["type"],
+        )
         for panel in dashboard["panels"]
         for target in panel.get("targets", [])
     ]
@@ -50,7 +55,10 @@ def queries_of(dashboard: Mapping[str, Any]) -> list[Query]:
 def variables_of(dashboard: Mapping[str, Any]) -> dict[str, tuple[Query, bool]]:
     """Return query and whether it takes several values, by the name of the variable, in their order."""
     return {
-        entry["name"]: (Query(f"{dashboard['uid']} / ${entry['name']}", entry["query"], "table", "variable"), entry["multi"])
+        entry["name"]: (
+            Query(f"{dashboard['uid']} / ${entry['name']}", entry["query"], "table", "variable"),
+            entry["multi"],
+        )
         for entry in dashboard["templating"]["list"]
         if entry["type"] == "query"
     }

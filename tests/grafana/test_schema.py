@@ -11,8 +11,9 @@ import json
 import shutil
 import subprocess
 
-import dashboards
 import pytest
+
+import dashboards
 
 TOOLS = ["ts-json-schema-generator@2.9.0", "ajv-cli@5.0.0"]
 RAW = "dist/types/raw"
@@ -67,7 +68,12 @@ CHECKS = {
     "panel of 9.4": (OLDEST, "dist/index.d.ts", "Panel", oldest_panels),
     "timeseries fields of 9.4": (OLDEST, "dist/index.d.ts", "GraphFieldConfig", lambda: custom("timeseries")),
     "table fields of 9.4": (OLDEST, "dist/index.d.ts", "TableFieldOptions", lambda: custom("table")),
-    "legend of 9.4": (OLDEST, "dist/index.d.ts", "VizLegendOptions", lambda: [o["legend"] for o in options("timeseries")]),
+    "legend of 9.4": (
+        OLDEST,
+        "dist/index.d.ts",
+        "VizLegendOptions",
+        lambda: [o["legend"] for o in options("timeseries")],
+    ),
 }
 
 

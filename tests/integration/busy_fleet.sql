@@ -55,9 +55,6 @@ $$;
 
 -- The hosts, and what they consist of.
 select pgvigil.ensure_partitions(busy.ago(d * interval '1 day')) from generate_series(0, 4) as d;
-update pgvigil.setting set value = '1' where setting = 'partition_days_ahead';
-select pgvigil.ensure_partitions(busy.ago(d * interval '28 days')) from generate_series(1, 13) as d;
-update pgvigil.setting set value = '7' where setting = 'partition_days_ahead';
 insert into pgvigil.recipient (address, language) values ('ops@example.org', 'en'), ('kim@example.org', 'ko');
 select pgvigil.register_host(n, case n when 'db1' then '1 minute' else '10 seconds' end::interval, '1.0', array[rtrim(n, '0123456789')])
 from unnest(array['db1', 'web1', 'web2', 'web3', 'web4', 'web5', 'web6', 'app1', 'app2', 'app3', 'dead1', 'lap1', 'o''brien1']) as n;
@@ -91,25 +88,34 @@ update pgvigil.disk_log set updated_at = created_at + interval '20 milliseconds'
 update pgvigil.network_log set updated_at = created_at + interval '20 milliseconds';
 set session_replication_role = origin;
 
--- A year that only rollups know.
+-- A year that only rollups know, each in one partition before the others.
 do $$
 declare
     v_module text;
     v_columns text;
     v_values text;
+    v_until timestamptz;
 begin
     foreach v_module in array array['cpu', 'memory', 'disk', 'network']
     loop
-        select string_agg(format('%I', a.attname), ', ' order by a.attnum), string_agg('50 * busy.wave(t.at, r.resource)', ', ')
+        select min((regexp_match(pg_get_expr(c.relpartbound, c.oid), 'FROM \(''([^'']+)''\)'))[1]::timestamptz) into v_until
+        from pg_inherits as i inner join pg_class as c on c.oid = i.inhrelid
+        where i.inhparent = format('pgvigil.%s_rollup_1h', v_module)::regclass;
+        execute format(
+            'create table pgvigil_partition.%I partition of pgvigil.%I for values from (%L) to (%L)',
+            v_module || to_char(v_until - interval '400 days', '"_rollup_1h"_YYYYMMDD'), v_module || '_rollup_1h', v_until - interval '400 days', v_until
+        );
+        select string_agg(format('%I', a.attname), ', ' order by a.attnum), string_agg('w.wave', ', ')
         into v_columns, v_values
         from pg_attribute as a
         where a.attrelid = format('pgvigil.%s_rollup_1h', v_module)::regclass and a.attnum > 0 and not a.attisdropped
         and a.attname not in ('bucket_at', 'host_id', 'samples', 'resource');
         execute format(
             'insert into pgvigil.%s_rollup_1h (bucket_at, host_id, resource, samples, %s)'
-            ' select t.at, h.host_id, r.resource, 360, %s from pgvigil.host as h'
+            ' select t.at, h.host_id, r.resource, 60, %s from pgvigil.host as h'
             ' inner join pgvigil.resource as r on r.host_id = h.host_id and r.log_table = %L'
-            ' cross join generate_series(date_bin(''1 hour'', busy.ago(''364 days''), ''2000-01-01 00:00+00''), busy.ago(''4 days''), ''1 hour'') as t (at)'
+            ' cross join generate_series(date_bin(''1 hour'', busy.ago(''364 days''), ''2000-01-01 00:00+00''), busy.ago(''4 days''), ''3 hours'') as t (at)'
+            ' cross join lateral (select 50 * busy.wave(t.at, r.resource) as wave offset 0) as w'
             ' where h.host_name = ''db1''',
             v_module, v_columns, v_values, v_module || '_log'
         );
@@ -199,4 +205,4 @@ $$;
 select pgvigil.tick(clock_timestamp());
 
 -- commit
-vacuum analyze;
+analyze;

@@ -10,9 +10,7 @@ from __future__ import annotations
 import base64
 import json
 import os
-import shutil
 import statistics
-import subprocess
 import threading
 import time
 from collections import defaultdict
@@ -22,15 +20,21 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from pathlib import Path
 from urllib.error import HTTPError
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
-import dashboards
 import psycopg
 import pytest
 
+import dashboards
+
 NOW = datetime.now(UTC)
-RANGES = {"15 minutes": timedelta(minutes=15), "24 hours": timedelta(hours=24), "30 days": timedelta(days=30), "1 year": timedelta(days=365)}
+RANGES = {
+    "15 minutes": timedelta(minutes=15),
+    "24 hours": timedelta(hours=24),
+    "30 days": timedelta(days=30),
+    "1 year": timedelta(days=365),
+}
 # What a query may take at the full size, by the storage issue; this fleet is small.
 ALLOWED_SECONDS = 0.2
 # Grafana's reader of PostgreSQL knows these types.
@@ -102,7 +106,9 @@ class StandIn(BaseHTTPRequestHandler):
         return {"frames": [{"schema": {"fields": fields}, "data": {"values": values}}]}
 
     def _answer(self, body, status=200):
-        text = json.dumps(body, default=lambda value: value.isoformat() if isinstance(value, datetime) else float(value))
+        text = json.dumps(
+            body, default=lambda value: value.isoformat() if isinstance(value, datetime) else float(value)
+        )
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.end_headers()
@@ -340,7 +346,9 @@ def test_graph_shows_the_averages_of_the_samples(grafana, fleet, host_dashboard,
         exact = len(known[key]) == len(samples[key])
         assert shown[key] == pytest.approx(expected[key], rel=1e-5 if exact else 0.02), key
     if span != "15 minutes":
-        assert not any(NOW - timedelta(hours=20) + 2 * width < at < NOW - timedelta(hours=18) - 2 * width for at in times)
+        assert not any(
+            NOW - timedelta(hours=20) + 2 * width < at < NOW - timedelta(hours=18) - 2 * width for at in times
+        )
         assert any(NOW - timedelta(hours=30) < at < NOW - timedelta(hours=29) for at in times) or span == "24 hours"
 
 

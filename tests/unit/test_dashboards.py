@@ -8,8 +8,9 @@ import runpy
 from itertools import combinations
 from urllib.parse import parse_qs, urlsplit
 
-import dashboards
 import pytest
+
+import dashboards
 
 COMPOSE = dashboards.GRAFANA.parent / "tests" / "unit" / "test_compose.py"
 MAKER = runpy.run_path(str(dashboards.GRAFANA / "make_dashboards.py"))
@@ -74,7 +75,11 @@ def test_every_panel_says_what_it_shows(path):
     for panel in dashboards.load(path)["panels"]:
         assert panel["title"]
         place = panel["gridPos"]
-        cells = {(x, y) for x in range(place["x"], place["x"] + place["w"]) for y in range(place["y"], place["y"] + place["h"])}
+        cells = {
+            (x, y)
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        }
         assert not cells & taken, panel["title"]
         assert max(x for x, _ in cells) < 24
         taken |= cells
@@ -106,7 +111,9 @@ def test_korean_and_english_differ_in_words_only(path):
     other = dashboards.load(dashboards.GRAFANA / "dashboards" / (path.stem.removesuffix("-ko") + ".json"))
     dashboard = dashboards.load(path)
 
-    assert [panel.get("targets") for panel in dashboard["panels"]] == [panel.get("targets") for panel in other["panels"]]
+    assert [panel.get("targets") for panel in dashboard["panels"]] == [
+        panel.get("targets") for panel in other["panels"]
+    ]
     assert [panel["gridPos"] for panel in dashboard["panels"]] == [panel["gridPos"] for panel in other["panels"]]
     if path.stem.endswith("-ko"):
         for panel in dashboard["panels"]:
@@ -135,7 +142,9 @@ def test_link_in_the_mail_opens_the_dashboard_of_the_host():
     given = parse_qs(address.query)
     dashboard = dashboards.load(dashboards.GRAFANA / "dashboards" / (address.path.removeprefix("/d/") + ".json"))
 
-    assert {name.removeprefix("var-") for name in given if name.startswith("var-")} <= set(dashboards.variables_of(dashboard))
+    assert {name.removeprefix("var-") for name in given if name.startswith("var-")} <= set(
+        dashboards.variables_of(dashboard)
+    )
     assert all(re.fullmatch(r"\d{13}", given[name][0]) for name in ("from", "to"))
 
 
@@ -150,11 +159,15 @@ SIGHTS = {
 
 def lab_of(color, sight):
     """Return the colour as somebody sees it, in CIE L*a*b*."""
-    linear = [(c / 12.92) if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (int(color[i : i + 2], 16) / 255 for i in (1, 3, 5))]
+    linear = [
+        (c / 12.92) if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4
+        for c in (int(color[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    ]
     seen = [min(1, max(0, sum(m * c for m, c in zip(row, linear, strict=True)))) for row in SIGHTS[sight]]
     to_xyz = ((0.4124, 0.3576, 0.1805), (0.2126, 0.7152, 0.0722), (0.0193, 0.1192, 0.9505))
     x, y, z = (
-        sum(m * c for m, c in zip(row, seen, strict=True)) / white for row, white in zip(to_xyz, (0.9505, 1, 1.089), strict=True)
+        sum(m * c for m, c in zip(row, seen, strict=True)) / white
+        for row, white in zip(to_xyz, (0.9505, 1, 1.089), strict=True)
     )
     fx, fy, fz = (v ** (1 / 3) if v > 0.008856 else 7.787 * v + 16 / 116 for v in (x, y, z))
     return 116 * fy - 16, 500 * (fx - fy), 200 * (fy - fz)
