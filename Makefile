@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 FOR ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench clean
+.PHONY: help demo test lint format bench dashboards clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -19,18 +19,22 @@ test: $(VENV)/.dev ## all tests that need no Docker
 	@$(BIN)/pytest
 
 lint: $(VENV)/.dev ## ruff, mypy strict, sqlfluff
-	$(BIN)/ruff check agent tests
-	$(BIN)/ruff format --check agent tests
+	$(BIN)/ruff check agent grafana tests
+	$(BIN)/ruff format --check agent grafana tests
 	$(BIN)/mypy
 	$(BIN)/sqlfluff lint --disable-progress-bar --nocolor sql
 
 format: $(VENV)/.dev ## let ruff and sqlfluff put the files into shape
-	$(BIN)/ruff check --fix agent tests
-	$(BIN)/ruff format agent tests
+	$(BIN)/ruff check --fix agent grafana tests
+	$(BIN)/ruff format agent grafana tests
 	$(BIN)/sqlfluff fix --disable-progress-bar --nocolor sql
 
 bench: $(VENV)/.dev ## measure: a table, and bench-results/*.json
 	@$(BIN)/python tests/bench/run.py
+
+dashboards: $(VENV)/.dev ## write the dashboards anew, and validate them against Grafana's schema (needs npm)
+	@$(BIN)/python grafana/make_dashboards.py
+	@$(BIN)/pytest tests/grafana
 
 clean: ## remove what the targets made
 	rm -rf $(VENV) .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis bench-results

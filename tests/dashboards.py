@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
 
 GRAFANA = Path(__file__).parents[1] / "grafana"
 FILES = sorted(GRAFANA.glob("dashboards*/*.json"))
-Values = Mapping[str, str | list[str]]
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def variables_of(dashboard: Mapping[str, Any]) -> dict[str, tuple[Query, bool]]:
     }
 
 
-def with_variables(sql: str, values: Values) -> str:
+def with_variables(sql: str, values: Mapping[str, str | list[str]]) -> str:
     """Replace variables as the browser does; only the form that the dashboards use, ${name:sqlstring}."""
 
     def value_of(match: re.Match[str]) -> str:

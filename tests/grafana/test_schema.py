@@ -1,8 +1,8 @@
 """The dashboards against the schema that Grafana publishes on npm, oldest and newest: `make dashboards`.
 
-The package @grafana/schema holds TypeScript types; ts-json-schema-generator makes JSON schemas of them, in which a field
-that Grafana does not know is an error, and ajv validates. The type Dashboard of 9.4 also demands what lives in the browser
-only (a variable's rootStateKey), so that of 9.4 the parts are checked.
+The package @grafana/schema holds TypeScript types; ts-json-schema-generator makes JSON schemas of them, in which a
+field that Grafana does not know is an error, and ajv validates. The type Dashboard of 9.4 also demands what lives in
+the browser only (a variable's rootStateKey), so that of 9.4 the parts are checked.
 """
 
 from __future__ import annotations

@@ -6,9 +6,11 @@ import json
 import re
 import runpy
 from itertools import combinations
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import yaml
 
 import dashboards
 
@@ -100,9 +102,9 @@ def test_panel_only_selects(path):
     for query in queries:
         assert re.fullmatch(r"select [^;]* from dashboard\.\w+\b[^;]*", query.sql), query.sql
         assert not re.search(r"\bjoin\b|\bunion\b|\bcase\b|\bwith\b|\bgroup by\b|pgvigil\.", query.sql), query.sql
-        assert set(re.findall(r"\$\w+|\$\{[^}]*\}", query.sql)) <= {
-            "$__timeFrom", "$__timeTo", "$__timeFilter", *(f"${{{v}:sqlstring}}" for v in dashboards.variables_of(dashboard))
-        }  # fmt: skip
+        quoted = {f"${{{name}:sqlstring}}" for name in dashboards.variables_of(dashboard)}
+        used = set(re.findall(r"\$\w+|\$\{[^}]*\}", query.sql))
+        assert used <= quoted | {"$__timeFrom", "$__timeTo", "$__timeFilter"}, query.sql
 
 
 @each_dashboard
@@ -146,6 +148,47 @@ def test_link_in_the_mail_opens_the_dashboard_of_the_host():
         dashboards.variables_of(dashboard)
     )
     assert all(re.fullmatch(r"\d{13}", given[name][0]) for name in ("from", "to"))
+
+
+def provisioned(name):
+    """Return a provisioning file."""
+    return yaml.safe_load((dashboards.GRAFANA / "provisioning" / name / "pgvigil.yaml").read_text())
+
+
+def test_provisioning_of_the_data_source_uses_fields_that_exist():
+    """As Grafana's own structures list them, 9.4 to 13: what they do not list is ignored without a word."""
+    (source,) = provisioned("datasources")["datasources"]
+
+    # pkg/services/provisioning/datasources/types.go and pkg/tsdb/.../sqleng; postgresVersion is the browser's
+    assert set(source) <= {
+        "name", "uid", "type", "access", "url", "user", "orgId", "isDefault", "editable", "version",
+        "jsonData", "secureJsonData",
+    }  # fmt: skip
+    assert set(source["jsonData"]) <= {
+        "database", "sslmode", "tlsConfigurationMethod", "sslRootCertFile", "sslCertFile", "sslKeyFile", "maxOpenConns",
+        "maxIdleConns", "connMaxLifetime", "timeInterval", "timescaledb", "postgresVersion",
+    }  # fmt: skip
+    assert 0 < source["jsonData"]["maxOpenConns"] <= 20
+    assert set(source["secureJsonData"]) == {"password"}
+
+
+def test_provisioning_takes_what_is_secret_or_local_from_the_environment():
+    """No address, login or path stands in a file that an upgrade replaces; the documents name each variable."""
+    documents = (dashboards.GRAFANA.parent / "docs" / "grafana.md").read_text()
+    texts = [path.read_text() for path in (dashboards.GRAFANA / "provisioning").rglob("*.yaml")]
+    names = set(re.findall(r"\$\{(\w+)\}", "\n".join(texts)))
+
+    assert {f"PGVIGIL_DATASOURCE_{word}" for word in ("URL", "USER", "PASSWORD", "DATABASE", "SSLMODE")} <= names
+    assert set() == {name for name in names if f"`{name}`" not in documents}
+
+
+def test_every_folder_of_dashboards_is_provided():
+    """Read-only, so that nobody edits what the next upgrade overwrites, and kept if the files go away for a moment."""
+    providers = provisioned("dashboards")["providers"]
+
+    assert {path.parent.name for path in dashboards.FILES} == {Path(p["options"]["path"]).name for p in providers}
+    for provider in providers:
+        assert (provider["allowUiUpdates"], provider["disableDeletion"], provider["type"]) == (False, True, "file")
 
 
 # Colour blindness at full strength as a matrix for linear RGB: Machado, Oliveira and Fernandes (2009).
