@@ -171,24 +171,42 @@ language sql
 stable
 security definer
 set search_path = ''
+-- compiling it takes longer than running it
+set jit = off
 as $$
+    with incident as (
+        select
+            a.*,
+            least(coalesce(a.resolved_at, statement_timestamp()), p_to) - greatest(a.fired_at, p_from) as firing
+        from pgvigil.alert as a
+        where a.fired_at <= p_to and coalesce(a.resolved_at, 'infinity') >= p_from
+    ),
+
+    told as (
+        select
+            i.threshold_id,
+            i.metric,
+            count(*) as mails
+        from incident as i
+        inner join pgvigil.mail as x on x.host_id = i.host_id and x.alert_id = i.alert_id
+        group by i.threshold_id, i.metric
+    )
+
     select
-        a.threshold_id,
+        i.threshold_id,
         min(m.title),
         min(coalesce('host ' || t.host_name, 'group ' || t.host_group, 'all hosts') || coalesce(', ' || t.resource, '')),
         min(coalesce(t.mode, 'deleted')),
         count(*),
-        count(distinct a.host_id),
-        extract(epoch from sum(
-            least(coalesce(a.resolved_at, statement_timestamp()), p_to) - greatest(a.fired_at, p_from)
-        ))::float8,
-        sum(a.reopened),
-        sum((select count(*) from pgvigil.mail as x where x.host_id = a.host_id and x.alert_id = a.alert_id))::bigint
-    from pgvigil.alert as a
-    inner join pgvigil.metric as m on m.metric = a.metric
-    left join pgvigil.threshold as t on t.threshold_id = a.threshold_id
-    where a.fired_at <= p_to and coalesce(a.resolved_at, 'infinity') >= p_from
-    group by a.threshold_id, a.metric
+        count(distinct i.host_id),
+        extract(epoch from sum(i.firing))::float8,
+        sum(i.reopened),
+        coalesce(min(d.mails), 0)
+    from incident as i
+    inner join pgvigil.metric as m on m.metric = i.metric
+    left join pgvigil.threshold as t on t.threshold_id = i.threshold_id
+    left join told as d on d.threshold_id is not distinct from i.threshold_id and d.metric = i.metric
+    group by i.threshold_id, i.metric
     order by 9 desc, 5 desc, 2
 $$;
 comment on function dashboard.noisy_rule(timestamptz, timestamptz) is 'Which rules kept people busy: the alerts of a time by the rule that fired.';
