@@ -122,6 +122,7 @@ begin
     end loop;
 end
 $$;
+select pgvigil.roll_up_fleet(busy.ago('365 days'), busy.ago('4 days'), '1h');
 
 -- commit
 -- The hour that db1 had kept in its spool; the rollups of that time are made by now.

@@ -56,20 +56,25 @@ def fleet(postgres, template, clone):
             (Path(__file__).parent / "busy_fleet.sql").read_text().split("\n-- commit\n")
         )
         connection.execute(history)
-        while connection.execute("select pgvigil.advance_rollups(%s)", (NOW,)).fetchone()[0]:
-            pass
+        do_all(connection, "advance_rollups")
+        do_all(connection, "advance_fleet")
         for part in (late, live):  # both bring samples of times that are rolled up by now
             connection.execute(part)
             repair = "select pgvigil.repair_rollups(%s, clock_timestamp() + interval '1 minute')"
             assert connection.execute(repair, (NOW + timedelta(minutes=5),)).fetchone()[0] > 0
-        while connection.execute("select pgvigil.pack_history(%s)", (NOW,)).fetchone()[0]:
-            pass
+        do_all(connection, "pack_history")
         assert connection.execute("select count(*) from pgvigil.packed_day where is_done").fetchone()[0] >= 4
         for part in (mails, vacuum):
             connection.execute(part)
         connection.execute(f"create role {READER} login in role pgvigil_reader")
         yield dsn
         connection.execute(f"drop role {READER}")
+
+
+def do_all(connection, upkeep):
+    """Do a piece of upkeep until nothing is left of it."""
+    while connection.execute(f"select pgvigil.{upkeep}(%s)", (NOW,)).fetchone()[0]:
+        pass
 
 
 class StandIn(BaseHTTPRequestHandler):
