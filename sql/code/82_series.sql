@@ -94,6 +94,8 @@ begin
                 ),
                 ', ' order by a.attnum
             ) as aggregates,
+            string_agg(format('%I, %I', a.attname, a.attname || '_max'), ', ' order by a.attnum) as names,
+            string_agg('null::float8, null::float8', ', ') as nothing,
             string_agg(format('r.%I::float8, r.%I', a.attname, a.attname || '_max'), ', ' order by a.attnum) as rolled,
             string_agg(format('s.%1$I::float8, s.%1$I as %2$I', a.attname, a.attname || '_max'), ', ' order by a.attnum) as sampled
         from pgvigil.log_table as t
@@ -122,9 +124,12 @@ as $series$
 declare
     v_host_id constant integer := (select h.host_id from pgvigil.host as h where h.host_name = p_host_name);
     v_span record;
+    v_width interval := (select h.sample_interval from pgvigil.host as h where h.host_id = v_host_id);
 begin
     v_span := pgvigil.series_span(v_host_id, %8$L, p_from, p_to, p_points);
+    v_width := greatest(v_width, v_span.step);
     return query
+    with point (at, resource, %11$s) as (
     select coalesce(date_bin(v_span.step, p.at, '2000-01-01 00:00+00'), p.at), p.resource, %3$s
     from (
         select s.created_at as at, s.%7$I as resource, 1 as samples, %5$s
@@ -147,20 +152,30 @@ begin
             and r.bucket_at < least(p_to, v_span.hourly_until)
     ) as p
     group by 1, 2
+    )
+    select p.* from point as p
+    union all
+    -- A null where points are missing: the graph would draw a line from the last one to the next.
+    select g.at + v_width, g.resource, %12$s
+    from (
+        select p.at, p.resource, lead(p.at) over (partition by p.resource order by p.at) as next_at
+        from point as p
+    ) as g
+    where g.next_at > g.at + pgvigil.setting('gap_intervals')::integer * v_width
     order by 1, 2;
 end
 $series$
             $template$,
             v_table.module || '_series', v_table.results, v_table.aggregates, v_table.rolled, v_table.sampled,
             v_table.module || '_rollup_5m', v_table.resource_column, v_table.log_table, v_table.module || '_rollup_1h',
-            v_table.module || '_samples'
+            v_table.module || '_samples', v_table.names, v_table.nothing
         );
         execute format(
             'comment on function dashboard.%I(text, timestamptz, timestamptz, integer) is %L',
             v_table.module || '_series',
             format(
                 'Graph of the %s of a host: of each resource at most p_points points, of each column the average, and'
-                ' the maximum as .._max.',
+                ' the maximum as .._max; one row of nulls where points are missing.',
                 v_table.module
             )
         );
