@@ -90,9 +90,6 @@ ALTER TABLE ONLY pgvigil.mail
 ALTER TABLE ONLY pgvigil.mail
     ADD CONSTRAINT mail_pkey PRIMARY KEY (host_id, mail_id);
 
-ALTER TABLE ONLY pgvigil.mailbox
-    ADD CONSTRAINT mailbox_pkey PRIMARY KEY (address);
-
 ALTER TABLE ONLY pgvigil.memory_info
     ADD CONSTRAINT memory_info_host_exists FOREIGN KEY (host_id) REFERENCES pgvigil.host(host_id);
 
@@ -303,6 +300,11 @@ CREATE FUNCTION dashboard.cpu_series(p_host_name text, p_from timestamp with tim
     SET jit TO 'off'
     AS $$..$$;
 
+CREATE FUNCTION dashboard.delay_series(p_host_name text, p_from timestamp with time zone, p_to timestamp with time zone, p_points integer DEFAULT 200) RETURNS TABLE("time" timestamp with time zone, delay_seconds double precision)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$..$$;
+
 CREATE FUNCTION dashboard.disk_series(p_host_name text, p_from timestamp with time zone, p_to timestamp with time zone, p_points integer DEFAULT 1000) RETURNS TABLE("time" timestamp with time zone, resource text, used_bytes double precision, used_bytes_max double precision, available_bytes double precision, available_bytes_max double precision, disk_usage double precision, disk_usage_max double precision, inode_usage double precision, inode_usage_max double precision, io_usage double precision, io_usage_max double precision, read_bytes_per_second double precision, read_bytes_per_second_max double precision, write_bytes_per_second double precision, write_bytes_per_second_max double precision)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
@@ -310,10 +312,35 @@ CREATE FUNCTION dashboard.disk_series(p_host_name text, p_from timestamp with ti
     SET jit TO 'off'
     AS $$..$$;
 
+CREATE FUNCTION dashboard.effective_threshold(p_host_name text) RETURNS TABLE(metric text, title text, resource text, warning double precision, critical double precision, hold_seconds double precision, mode text, scope text, unit text, threshold_id bigint)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$..$$;
+
 CREATE FUNCTION dashboard.fleet_series(p_metric text, p_from timestamp with time zone, p_to timestamp with time zone, p_points integer DEFAULT 1000) RETURNS TABLE("time" timestamp with time zone, value double precision, value_max double precision)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
     SET jit TO 'off'
+    AS $$..$$;
+
+CREATE FUNCTION dashboard.incident_region(p_host_name text, p_severity text, p_from timestamp with time zone, p_to timestamp with time zone) RETURNS TABLE("time" timestamp with time zone, timeend timestamp with time zone, text text, tags text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$..$$;
+
+CREATE FUNCTION dashboard.incident_series(p_from timestamp with time zone, p_to timestamp with time zone, p_points integer DEFAULT 60) RETURNS TABLE("time" timestamp with time zone, warning bigint, critical bigint)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$..$$;
+
+CREATE FUNCTION dashboard.limit_series(p_host_name text, p_metric text, p_resources text[], p_from timestamp with time zone, p_to timestamp with time zone) RETURNS TABLE("time" timestamp with time zone, metric text, value double precision)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$..$$;
+
+CREATE FUNCTION dashboard.mail_series(p_from timestamp with time zone, p_to timestamp with time zone, p_points integer DEFAULT 60) RETURNS TABLE("time" timestamp with time zone, sent bigint, failed bigint, waiting bigint, delivery_seconds double precision)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
     AS $$..$$;
 
 CREATE FUNCTION dashboard.memory_series(p_host_name text, p_from timestamp with time zone, p_to timestamp with time zone, p_points integer DEFAULT 1000) RETURNS TABLE("time" timestamp with time zone, resource text, used_bytes double precision, used_bytes_max double precision, available_bytes double precision, available_bytes_max double precision, memory_usage double precision, memory_usage_max double precision)
@@ -330,12 +357,32 @@ CREATE FUNCTION dashboard.network_series(p_host_name text, p_from timestamp with
     SET jit TO 'off'
     AS $$..$$;
 
+CREATE FUNCTION dashboard.noisy_rule(p_from timestamp with time zone, p_to timestamp with time zone) RETURNS TABLE(threshold_id bigint, title text, scope text, mode text, incidents bigint, hosts bigint, firing_seconds double precision, reopened bigint, mails bigint)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    SET jit TO 'off'
+    AS $$..$$;
+
+CREATE FUNCTION dashboard.part(p_from timestamp with time zone, p_to timestamp with time zone, p_points integer) RETURNS TABLE(at timestamp with time zone, until timestamp with time zone)
+    LANGUAGE sql STABLE
+    AS $$..$$;
+
 CREATE FUNCTION dashboard.silenced_by(p_host_id integer, p_metric text, p_resource text, p_at timestamp with time zone) RETURNS bigint
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO ''
     AS $$..$$;
 
 CREATE FUNCTION dashboard.sparkline(p_host_id integer, p_metric text, p_resource text, p_until timestamp with time zone, p_span interval, p_buckets integer) RETURNS double precision[]
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$..$$;
+
+CREATE FUNCTION dashboard.state_series(p_from timestamp with time zone, p_to timestamp with time zone, p_hosts integer DEFAULT 20, p_points integer DEFAULT 200) RETURNS TABLE("time" timestamp with time zone, metric text, value bigint)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$..$$;
+
+CREATE FUNCTION dashboard.would_have_mailed(p_from timestamp with time zone, p_to timestamp with time zone) RETURNS TABLE("time" timestamp with time zone, host_name text, title text, resource text, event text, severity text, value double precision, unit text, addresses text, threshold_id bigint)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO ''
     AS $$..$$;
@@ -370,23 +417,13 @@ CREATE FUNCTION pgvigil.cancel_alert(p_alert pgvigil.alert) RETURNS void
     SET search_path TO ''
     AS $$..$$;
 
-CREATE FUNCTION pgvigil.check_health(p_migrations jsonb, p_as_of timestamp with time zone) RETURNS TABLE(name text, is_ok boolean, detail text, remedy text)
-    LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
-    AS $$..$$;
-
 CREATE FUNCTION pgvigil.claim_host(p_host_name text) RETURNS name
     LANGUAGE plpgsql STABLE
     SET search_path TO ''
     AS $$..$$;
 
-CREATE FUNCTION pgvigil.claim_mail(p_mailer text, p_limit integer, p_as_of timestamp with time zone) RETURNS SETOF pgvigil.mail_text
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
-    AS $$..$$;
-
-CREATE FUNCTION pgvigil.claim_next(p_address text, p_mailer text, p_as_of timestamp with time zone) RETURNS pgvigil.mail
-    LANGUAGE plpgsql
+CREATE FUNCTION pgvigil.claim_mail(p_mailer text, p_limit integer, p_as_of timestamp with time zone) RETURNS TABLE(mail_id bigint, host_id integer, alert_id bigint, event text, severity text, address text, attempts integer, host_name text, metric text, metric_title text, unit text, direction text, resource text, sampled_at timestamp with time zone, value double precision, peak_value double precision, fired_at timestamp with time zone, warning double precision, critical double precision, hold_seconds double precision, threshold_id bigint, threshold_scope text, note text, time_zone text, language text, history double precision[], detail text, companions text[])
+    LANGUAGE sql SECURITY DEFINER
     SET search_path TO ''
     AS $$..$$;
 
@@ -401,11 +438,6 @@ CREATE FUNCTION pgvigil.cpu_samples(p_host_id integer, p_from timestamp with tim
 
 CREATE FUNCTION pgvigil.deliver(p_alert pgvigil.alert, p_mail_event text, p_now timestamp with time zone) RETURNS bigint
     LANGUAGE plpgsql
-    SET search_path TO ''
-    AS $$..$$;
-
-CREATE FUNCTION pgvigil.digest_items(p_mail pgvigil.mail) RETURNS jsonb
-    LANGUAGE sql STABLE
     SET search_path TO ''
     AS $$..$$;
 
@@ -424,11 +456,6 @@ CREATE FUNCTION pgvigil.end_long_reads(p_as_of timestamp with time zone) RETURNS
     SET search_path TO ''
     AS $$..$$;
 
-CREATE FUNCTION pgvigil.ensure_history_columns() RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
-    AS $$..$$;
-
 CREATE FUNCTION pgvigil.ensure_partitions(p_as_of timestamp with time zone) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -438,11 +465,6 @@ CREATE FUNCTION pgvigil.ensure_partitions(p_as_of timestamp with time zone) RETU
 
 CREATE FUNCTION pgvigil.explain_alert(p_host_name text, p_metric text, p_resource text, p_since timestamp with time zone DEFAULT (statement_timestamp() - '01:00:00'::interval), p_until timestamp with time zone DEFAULT statement_timestamp()) RETURNS TABLE(at timestamp with time zone, value double precision, state text, severity text, event text, why text)
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
-    AS $$..$$;
-
-CREATE FUNCTION pgvigil.filling_disks(p_groups text[], p_as_of timestamp with time zone) RETURNS TABLE(host_name text, resource text, usage double precision, days_left double precision, bytes_per_day double precision, statement text)
-    LANGUAGE sql STABLE
     SET search_path TO ''
     AS $$..$$;
 
@@ -461,11 +483,6 @@ CREATE FUNCTION pgvigil.forecast_disk(p_host_id integer, p_disk_name text, p_as_
 
 CREATE FUNCTION pgvigil.forget_resource(p_host_name text, p_resource text) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
-    AS $$..$$;
-
-CREATE FUNCTION pgvigil.form_digest(p_lead pgvigil.mail, p_as_of timestamp with time zone) RETURNS integer
-    LANGUAGE plpgsql
     SET search_path TO ''
     AS $$..$$;
 
@@ -540,11 +557,6 @@ CREATE FUNCTION pgvigil.mail_of_event(p_event text, p_is_reopened boolean, p_is_
     LANGUAGE sql IMMUTABLE
     AS $$..$$;
 
-CREATE FUNCTION pgvigil.mail_text_of(p_mail pgvigil.mail) RETURNS pgvigil.mail_text
-    LANGUAGE sql STABLE
-    SET search_path TO ''
-    AS $$..$$;
-
 CREATE FUNCTION pgvigil.make_cpu_rollup_1h(p_host_ids integer[], p_from timestamp with time zone, p_until timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO ''
@@ -598,13 +610,13 @@ CREATE FUNCTION pgvigil.mark_fleet(p_at timestamp with time zone) RETURNS void
     SET search_path TO ''
     AS $$..$$;
 
-CREATE FUNCTION pgvigil.mark_mail_failed(p_host_id integer, p_mail_id bigint, p_error text, p_about text, p_is_permanent boolean, p_as_of timestamp with time zone) RETURNS timestamp with time zone
-    LANGUAGE plpgsql SECURITY DEFINER
+CREATE FUNCTION pgvigil.mark_mail_failed(p_host_id integer, p_mail_id bigint, p_error text, p_is_permanent boolean, p_as_of timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE sql SECURITY DEFINER
     SET search_path TO ''
     AS $$..$$;
 
-CREATE FUNCTION pgvigil.mark_mail_sent(p_host_id integer, p_mail_id bigint, p_message_id text, p_server_reply text, p_as_of timestamp with time zone) RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER
+CREATE FUNCTION pgvigil.mark_mail_sent(p_host_id integer, p_mail_id bigint, p_message_id text, p_as_of timestamp with time zone) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
     SET search_path TO ''
     AS $$..$$;
 
@@ -621,18 +633,8 @@ CREATE FUNCTION pgvigil.next_mail_due(p_as_of timestamp with time zone) RETURNS 
     SET search_path TO ''
     AS $$..$$;
 
-CREATE FUNCTION pgvigil.next_of_mailbox(p_box pgvigil.mailbox, p_as_of timestamp with time zone) RETURNS pgvigil.mail
-    LANGUAGE plpgsql STABLE
-    SET search_path TO ''
-    AS $$..$$;
-
 CREATE FUNCTION pgvigil.next_state(p_state pgvigil.alert_state, p_limit pgvigil.alert_limit, p_at timestamp with time zone, p_value double precision) RETURNS pgvigil.alert_state
     LANGUAGE plpgsql IMMUTABLE
-    AS $$..$$;
-
-CREATE FUNCTION pgvigil.noisy_rules(p_groups text[], p_as_of timestamp with time zone) RETURNS TABLE(metric text, title text, scope text, threshold_id bigint, incidents bigint, mails bigint, worst text, remaining bigint, statement text)
-    LANGUAGE sql STABLE
-    SET search_path TO ''
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.note_event(p_alert pgvigil.alert, p_event text, p_mail_event text, p_at timestamp with time zone, p_now timestamp with time zone) RETURNS void
@@ -687,11 +689,6 @@ CREATE FUNCTION pgvigil.play(p_host_name text, p_metric text, p_resource text, p
     SET search_path TO ''
     AS $$..$$;
 
-CREATE FUNCTION pgvigil.preview_mail(p_alert_id bigint DEFAULT NULL::bigint, p_event text DEFAULT NULL::text, p_language text DEFAULT 'en'::text, p_time_zone text DEFAULT 'UTC'::text) RETURNS pgvigil.mail_text
-    LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
-    AS $$..$$;
-
 CREATE FUNCTION pgvigil.queue_mail(p_alert pgvigil.alert, p_event text, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO ''
@@ -712,11 +709,6 @@ CREATE FUNCTION pgvigil.rebuild_rollups() RETURNS void
     AS $_$..$_$;
 
 CREATE FUNCTION pgvigil.rebuild_samples() RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
-    AS $_$..$_$;
-
-CREATE FUNCTION pgvigil.rebuild_series() RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $_$..$_$;
@@ -757,17 +749,7 @@ CREATE FUNCTION pgvigil.repair_rollups(p_as_of timestamp with time zone, p_stop_
     SET search_path TO ''
     AS $$..$$;
 
-CREATE FUNCTION pgvigil.resend_mail(p_address text, p_to text DEFAULT NULL::text) RETURNS bigint
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
-    AS $$..$$;
-
 CREATE FUNCTION pgvigil.revert_threshold(p_history_id bigint) RETURNS text
-    LANGUAGE plpgsql
-    SET search_path TO ''
-    AS $$..$$;
-
-CREATE FUNCTION pgvigil.ring() RETURNS void
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$..$$;
@@ -934,12 +916,7 @@ CREATE FUNCTION pgvigil.tick(p_as_of timestamp with time zone) RETURNS boolean
     SET jit TO 'off'
     AS $_$..$_$;
 
-CREATE FUNCTION pgvigil.unseen_hosts(p_groups text[], p_as_of timestamp with time zone) RETURNS TABLE(host_name text, last_seen_at timestamp with time zone, statement text)
-    LANGUAGE sql STABLE
-    SET search_path TO ''
-    AS $$..$$;
-
-CREATE FUNCTION pgvigil.waiting_addresses() RETURNS TABLE(address text, due_at timestamp with time zone)
+CREATE FUNCTION pgvigil.waits_for_another(p_mail pgvigil.mail) RETURNS boolean
     LANGUAGE sql STABLE
     SET search_path TO ''
     AS $$..$$;
@@ -959,28 +936,13 @@ CREATE FUNCTION pgvigil.watch_disks(p_as_of timestamp with time zone) RETURNS vo
     SET search_path TO ''
     AS $$..$$;
 
-CREATE FUNCTION pgvigil.watch_mail(p_as_of timestamp with time zone) RETURNS void
-    LANGUAGE plpgsql
-    SET search_path TO ''
-    AS $$..$$;
-
 CREATE FUNCTION pgvigil.watch_silence(p_as_of timestamp with time zone) RETURNS integer
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$..$$;
 
-CREATE FUNCTION pgvigil.weekly_report(p_groups text[], p_as_of timestamp with time zone) RETURNS jsonb
-    LANGUAGE sql STABLE
-    SET search_path TO ''
-    AS $$..$$;
-
 CREATE FUNCTION pgvigil.who_gets(p_host_name text, p_metric text, p_severity text, p_at timestamp with time zone DEFAULT statement_timestamp()) RETURNS TABLE(address text, language text, time_zone text)
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
-    AS $$..$$;
-
-CREATE FUNCTION pgvigil.write_weekly_reports(p_as_of timestamp with time zone) RETURNS void
-    LANGUAGE plpgsql
     SET search_path TO ''
     AS $$..$$;
 
@@ -992,17 +954,13 @@ CREATE INDEX alert_recent ON pgvigil.alert USING btree (fired_at);
 
 CREATE INDEX host_of_login ON pgvigil.host USING btree (login_role);
 
-CREATE INDEX mail_claimed ON pgvigil.mail USING btree (claimed_until) WHERE (claimed_until IS NOT NULL);
-
 CREATE INDEX mail_covered ON pgvigil.mail USING btree (covered_by) WHERE (covered_by IS NOT NULL);
 
-CREATE INDEX mail_given_up ON pgvigil.mail USING btree (failed_at) WHERE (failed_at IS NOT NULL);
+CREATE INDEX mail_due ON pgvigil.mail USING btree (due_at) WHERE ((sent_at IS NULL) AND (failed_at IS NULL));
+
+CREATE INDEX mail_of_alert ON pgvigil.mail USING btree (host_id, alert_id);
 
 CREATE INDEX mail_recent ON pgvigil.mail USING btree (created_at);
-
-CREATE INDEX mail_thread ON pgvigil.mail USING btree (host_id, alert_id, address, mail_id);
-
-CREATE INDEX mail_waiting ON pgvigil.mail USING btree (address, due_at, mail_id) WHERE ((sent_at IS NULL) AND (failed_at IS NULL) AND (covered_by IS NULL));
 
 CREATE INDEX threshold_history_of_threshold ON pgvigil.threshold_history USING btree (threshold_id);
 
@@ -1352,7 +1310,7 @@ CREATE TABLE pgvigil.log_table (
 CREATE TABLE pgvigil.mail (
     mail_id bigint NOT NULL,
     host_id integer NOT NULL,
-    alert_id bigint,
+    alert_id bigint NOT NULL,
     event text NOT NULL,
     severity text NOT NULL,
     value double precision NOT NULL,
@@ -1372,26 +1330,10 @@ CREATE TABLE pgvigil.mail (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     detail text DEFAULT ''::text NOT NULL,
     covered_by bigint,
-    is_digest boolean DEFAULT false NOT NULL,
-    is_uncertain boolean DEFAULT false NOT NULL,
-    server_reply text,
-    CONSTRAINT mail_event_is_known CHECK ((event = ANY (ARRAY['fired'::text, 'escalated'::text, 'eased'::text, 'resolved'::text, 'cancelled'::text, 'reminder'::text, 'flapping'::text, 'weekly'::text]))),
-    CONSTRAINT mail_has_alert_unless_weekly CHECK (((alert_id IS NULL) = (event = 'weekly'::text))),
+    CONSTRAINT mail_event_is_known CHECK ((event = ANY (ARRAY['fired'::text, 'escalated'::text, 'eased'::text, 'resolved'::text, 'cancelled'::text, 'reminder'::text, 'flapping'::text]))),
     CONSTRAINT mail_sent_or_failed CHECK (((sent_at IS NULL) OR (failed_at IS NULL)))
 )
 WITH (fillfactor='70', autovacuum_vacuum_scale_factor='0.01', autovacuum_vacuum_threshold='200');
-
-CREATE TABLE pgvigil.mailbox (
-    address text NOT NULL,
-    next_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
-    crowd double precision DEFAULT 0 NOT NULL,
-    claimed_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
-    last_host_id integer,
-    last_alert_id bigint,
-    sent_at timestamp with time zone,
-    reported_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
-    weekly_at timestamp with time zone
-);
 
 CREATE TABLE pgvigil.memory_info (
     id uuid DEFAULT gen_random_uuid() NOT NULL,
@@ -1581,7 +1523,6 @@ CREATE TABLE pgvigil.recipient (
     weekdays smallint[],
     from_time time without time zone,
     to_time time without time zone,
-    weekly boolean DEFAULT true NOT NULL,
     CONSTRAINT recipient_language_is_known CHECK ((language = ANY (ARRAY['en'::text, 'ko'::text]))),
     CONSTRAINT recipient_min_severity_is_known CHECK ((min_severity = ANY (ARRAY['warning'::text, 'critical'::text]))),
     CONSTRAINT recipient_times_come_in_pairs CHECK (((from_time IS NULL) = (to_time IS NULL)))
@@ -1705,7 +1646,7 @@ CREATE TRIGGER _500_judge AFTER INSERT ON pgvigil.memory_log REFERENCING NEW TAB
 
 CREATE TRIGGER _500_judge AFTER INSERT ON pgvigil.network_log REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION pgvigil.tg_network_log__judge();
 
-CREATE TRIGGER _500_rebuild_history AFTER INSERT OR DELETE OR UPDATE ON pgvigil.metric FOR EACH STATEMENT EXECUTE FUNCTION pgvigil.tg_metric__rebuild_history();
+CREATE TRIGGER _500_rebuild_history AFTER UPDATE ON pgvigil.metric FOR EACH STATEMENT EXECUTE FUNCTION pgvigil.tg_metric__rebuild_history();
 
 CREATE TRIGGER _500_rebuild_judging AFTER INSERT OR DELETE OR UPDATE ON pgvigil.metric FOR EACH STATEMENT EXECUTE FUNCTION pgvigil.tg_metric__rebuild_judging();
 
@@ -1744,39 +1685,6 @@ CREATE TYPE pgvigil.alert_state AS (
 	event text
 );
 
-CREATE TYPE pgvigil.mail_text AS (
-	mail_id bigint,
-	host_id integer,
-	alert_id bigint,
-	event text,
-	severity text,
-	address text,
-	attempts integer,
-	host_name text,
-	metric text,
-	metric_title text,
-	unit text,
-	direction text,
-	resource text,
-	sampled_at timestamp with time zone,
-	value double precision,
-	peak_value double precision,
-	fired_at timestamp with time zone,
-	warning double precision,
-	critical double precision,
-	hold_seconds double precision,
-	threshold_id bigint,
-	threshold_scope text,
-	note text,
-	time_zone text,
-	language text,
-	history double precision[],
-	detail text,
-	companions text[],
-	is_digest boolean,
-	items jsonb
-);
-
 CREATE TYPE pgvigil.reading AS (
 	host_id integer,
 	metric text,
@@ -1790,6 +1698,37 @@ CREATE TYPE pgvigil.reading AS (
 CREATE UNIQUE INDEX alert_open_is_unique ON pgvigil.alert USING btree (host_id, metric, resource) WHERE (resolved_at IS NULL);
 
 CREATE UNIQUE INDEX rule_error_open_is_unique ON pgvigil.rule_error USING btree (log_table, metric, threshold_id, message) NULLS NOT DISTINCT WHERE (handled_at IS NULL);
+
+CREATE VIEW dashboard.disk_now AS
+ SELECT n.host_name,
+    d.disk_name,
+    d.device,
+    d.file_system,
+    d.size,
+    (l.disk_usage)::double precision AS disk_usage,
+    (l.inode_usage)::double precision AS inode_usage,
+    l.available_bytes,
+    g.bytes_per_day,
+        CASE
+            WHEN (g.bytes_per_day > (0)::double precision) THEN (((86400 * l.available_bytes))::double precision / g.bytes_per_day)
+            ELSE NULL::double precision
+        END AS full_in_seconds
+   FROM (((dashboard.host_now n
+     JOIN pgvigil.disk_info d ON (((d.host_id = n.host_id) AND (d.mounted IS NOT NULL) AND (NOT d.is_deleted))))
+     JOIN pgvigil.disk_log l ON (((l.host_id = n.host_id) AND (l.created_at = n.sampled_at) AND (l.disk_name = d.disk_name) AND (NOT l.is_deleted))))
+     LEFT JOIN LATERAL ( SELECT ((((l.used_bytes - o.used_bytes))::double precision * (86400.0)::double precision) / NULLIF((EXTRACT(epoch FROM (l.created_at - o.created_at)))::double precision, (0)::double precision)) AS bytes_per_day
+           FROM pgvigil.disk_log o
+          WHERE ((o.host_id = l.host_id) AND (o.created_at >= (l.created_at - '06:00:00'::interval)) AND (o.created_at < l.created_at) AND (o.disk_name = l.disk_name))
+          ORDER BY o.created_at
+         LIMIT 1) g ON (true));
+
+CREATE VIEW dashboard.fleet_now AS
+ SELECT count(*) AS hosts,
+    count(*) FILTER (WHERE (state = 'silent'::text)) AS silent,
+    count(*) FILTER (WHERE (state = 'critical'::text)) AS critical,
+    count(*) FILTER (WHERE (state = 'warning'::text)) AS warning,
+    (COALESCE(sum(open_alerts), (0)::numeric))::bigint AS open_alerts
+   FROM dashboard.host_state h;
 
 CREATE VIEW dashboard.host_now AS
  SELECT h.host_id,
@@ -1831,6 +1770,135 @@ CREATE VIEW dashboard.host_now AS
           WHERE ((x.host_id = h.host_id) AND (x.state = 'firing'::text) AND (x.resolved_at IS NULL) AND (NOT x.is_shadow))) a ON (true))
   WHERE (NOT h.is_deleted);
 
+CREATE VIEW dashboard.host_state AS
+ WITH host AS (
+         SELECT n.host_id,
+            n.host_name,
+            n.sampled_at,
+            n.stored_at,
+            n.cpu_usage,
+            n.memory_usage,
+            n.disk_name,
+            n.disk_usage,
+            n.received_bytes_per_second,
+            n.sent_bytes_per_second,
+            n.sample_interval,
+            n.open_alerts,
+            n.severity,
+            n.expected,
+            h_1.groups,
+            h_1.agent_version,
+                CASE
+                    WHEN (a.alert_id IS NOT NULL) THEN 'silent'::text
+                    WHEN (n.stored_at > (statement_timestamp() - GREATEST(((6)::double precision * n.sample_interval), '00:01:00'::interval))) THEN COALESCE(n.severity, 'ok'::text)
+                    WHEN n.expected THEN 'silent'::text
+                    ELSE 'off'::text
+                END AS state
+           FROM ((dashboard.host_now n
+             JOIN pgvigil.host h_1 ON ((h_1.host_id = n.host_id)))
+             LEFT JOIN pgvigil.alert a ON (((a.host_id = n.host_id) AND (a.metric = 'host_silence'::text) AND (a.resolved_at IS NULL) AND (a.state = 'firing'::text))))
+        )
+ SELECT host_name,
+    array_to_string(groups, ', '::text) AS groups,
+    state,
+    (array_position(ARRAY['off'::text, 'ok'::text, 'warning'::text, 'critical'::text, 'silent'::text], state) - 2) AS state_code,
+    open_alerts,
+    (cpu_usage)::double precision AS cpu_usage,
+    (memory_usage)::double precision AS memory_usage,
+    disk_name,
+    (disk_usage)::double precision AS disk_usage,
+    (received_bytes_per_second)::double precision AS received_bytes_per_second,
+    (sent_bytes_per_second)::double precision AS sent_bytes_per_second,
+    sampled_at,
+    (EXTRACT(epoch FROM (statement_timestamp() - stored_at)))::double precision AS age_seconds,
+    (EXTRACT(epoch FROM (stored_at - sampled_at)))::double precision AS delay_seconds,
+    (EXTRACT(epoch FROM sample_interval))::double precision AS sample_interval_seconds,
+    agent_version,
+    expected
+   FROM host h;
+
+CREATE VIEW dashboard.incident AS
+ SELECT h.host_name,
+    a.metric,
+    m.title,
+    a.resource,
+        CASE
+            WHEN ((a.unknown_since IS NOT NULL) AND (a.resolved_at IS NULL)) THEN 'unknown'::text
+            ELSE a.state
+        END AS state,
+    a.worst_severity AS severity,
+    a.peak_value,
+    a.warning,
+    a.critical,
+    m.unit,
+    a.pending_at,
+    a.fired_at,
+    a.resolved_at,
+    (EXTRACT(epoch FROM (COALESCE(a.resolved_at, statement_timestamp()) - a.fired_at)))::double precision AS duration_seconds,
+    a.reopened,
+    a.acknowledged_by,
+    a.is_shadow,
+    ( SELECT count(*) AS count
+           FROM pgvigil.mail x
+          WHERE ((x.host_id = a.host_id) AND (x.alert_id = a.alert_id) AND (x.sent_at IS NOT NULL))) AS mails,
+    a.detail,
+    a.threshold_id,
+    a.alert_id
+   FROM ((pgvigil.alert a
+     JOIN pgvigil.host h ON ((h.host_id = a.host_id)))
+     JOIN pgvigil.metric m ON ((m.metric = a.metric)))
+  WHERE (a.fired_at IS NOT NULL);
+
+CREATE VIEW dashboard.inventory AS
+ SELECT h.host_name,
+    x.kind,
+    x.name,
+    x.description,
+    x.size,
+    x.is_deleted,
+    x.created_at AS known_since
+   FROM (( SELECT c.host_id,
+            'CPU'::text AS kind,
+            c.cpu_name AS name,
+            (c.cpu_core)::double precision AS size,
+            1 AS "position",
+            c.is_deleted,
+            c.created_at,
+            concat_ws(', '::text, c.model_name, (c.cpu_core || ' cores'::text), (c.physical_cores || ' physical'::text), (round((c.max_mhz)::double precision) || ' MHz'::text)) AS description
+           FROM pgvigil.cpu_info c
+        UNION ALL
+         SELECT m.host_id,
+            'memory'::text,
+            m.memory_name,
+            m.physical_memory,
+            2,
+            m.is_deleted,
+            m.created_at,
+            pg_size_pretty(m.physical_memory) AS pg_size_pretty
+           FROM pgvigil.memory_info m
+        UNION ALL
+         SELECT d.host_id,
+            'disk'::text,
+            d.disk_name,
+            d.size,
+            3,
+            d.is_deleted,
+            d.created_at,
+            concat_ws(', '::text, pg_size_pretty(d.size), d.file_system, d.device) AS concat_ws
+           FROM pgvigil.disk_info d
+        UNION ALL
+         SELECT n.host_id,
+            'network'::text,
+            n.network_interface,
+            n.link_bits_per_second,
+            4,
+            n.is_deleted,
+            n.created_at,
+            concat_ws(', '::text, ((n.link_bits_per_second / 1000000) || ' Mbit/s'::text), n.mac_address) AS concat_ws
+           FROM pgvigil.network_info n) x
+     JOIN pgvigil.host h ON ((h.host_id = x.host_id)))
+  ORDER BY h.host_name, x."position", x.name;
+
 CREATE VIEW dashboard.open_alert AS
  SELECT h.host_name,
     a.metric,
@@ -1859,6 +1927,15 @@ CREATE VIEW dashboard.open_alert AS
      JOIN pgvigil.metric m ON ((m.metric = a.metric)))
   WHERE (a.resolved_at IS NULL);
 
+CREATE VIEW dashboard.outbox AS
+ SELECT count(*) FILTER (WHERE ((sent_at IS NULL) AND (failed_at IS NULL))) AS waiting,
+    count(*) FILTER (WHERE ((sent_at IS NULL) AND (failed_at IS NULL) AND (attempts > 0))) AS retrying,
+    (COALESCE(EXTRACT(epoch FROM (statement_timestamp() - min(created_at) FILTER (WHERE ((sent_at IS NULL) AND (failed_at IS NULL))))), (0)::numeric))::double precision AS oldest_seconds,
+    count(*) FILTER (WHERE (failed_at > (statement_timestamp() - '1 day'::interval))) AS failed_in_a_day,
+    count(*) FILTER (WHERE (sent_at > (statement_timestamp() - '1 day'::interval))) AS sent_in_a_day
+   FROM pgvigil.mail m
+  WHERE (((sent_at IS NULL) AND (failed_at IS NULL)) OR (created_at > (statement_timestamp() - '2 days'::interval)));
+
 CREATE VIEW dashboard.recent_mail AS
  SELECT m.created_at,
     m.event,
@@ -1882,37 +1959,72 @@ CREATE VIEW dashboard.recent_mail AS
      JOIN pgvigil.host h ON ((h.host_id = m.host_id)))
      JOIN pgvigil.metric x ON ((x.metric = a.metric)));
 
-CREATE VIEW pgvigil.delivery AS
- SELECT m.created_at AS written_at,
-    m.address,
-        CASE
-            WHEN (m.sent_at IS NOT NULL) THEN 'sent'::text
-            WHEN (m.failed_at IS NOT NULL) THEN 'given up'::text
-            WHEN (m.covered_by IS NOT NULL) THEN 'waits in a digest'::text
-            WHEN (m.claimed_until > statement_timestamp()) THEN 'in hand'::text
-            ELSE 'waits'::text
-        END AS state,
-    m.event,
-    m.severity,
+CREATE VIEW dashboard.rule_change AS
+ SELECT changed_at AS "time",
+    changed_by,
+    operation,
+    (COALESCE(new, old) ->> 'metric'::text) AS metric,
+    threshold_id,
+    COALESCE(( SELECT string_agg(((((n.key || ': '::text) || COALESCE((h.old ->> n.key), '-'::text)) || ' > '::text) || COALESCE(n.value, '-'::text)), ', '::text ORDER BY n.key) AS string_agg
+           FROM jsonb_each_text(h.new) n(key, value)
+          WHERE ((h.old IS NOT NULL) AND (n.key <> 'updated_at'::text) AND (n.value IS DISTINCT FROM (h.old ->> n.key)))), ''::text) AS change,
+    history_id
+   FROM pgvigil.threshold_history h;
+
+CREATE VIEW dashboard.rule_error AS
+ SELECT e.created_at AS "time",
     h.host_name,
-    a.metric,
-    a.resource,
-    m.value,
-    m.sampled_at,
-    m.sent_at,
-    (EXTRACT(epoch FROM (m.sent_at - m.created_at)))::double precision AS delay_seconds,
-    m.attempts,
-    m.due_at,
-    m.message_id,
-    m.server_reply,
-    m.last_error,
-    m.covered_by,
-    m.host_id,
-    m.alert_id,
-    m.mail_id
-   FROM ((pgvigil.mail m
-     JOIN pgvigil.host h ON ((h.host_id = m.host_id)))
-     LEFT JOIN pgvigil.alert a ON (((a.host_id = m.host_id) AND (a.alert_id = m.alert_id))));
+    e.metric,
+    e.resource,
+    e.threshold_id,
+    e.message,
+    e.handled_at
+   FROM (pgvigil.rule_error e
+     LEFT JOIN pgvigil.host h ON ((h.host_id = e.host_id)));
+
+CREATE VIEW dashboard.silence AS
+ SELECT silence_id,
+    COALESCE(host_name, ('group '::text || host_group), 'all hosts'::text) AS scope,
+    metric,
+    resource,
+    starts_at,
+    ends_at,
+        CASE
+            WHEN (from_time IS NOT NULL) THEN concat_ws(' '::text, ('days '::text || array_to_string(weekdays, ','::text)), ((from_time || '-'::text) || to_time), time_zone)
+            ELSE 'once'::text
+        END AS repeats,
+    note,
+    created_by
+   FROM pgvigil.silence s
+  WHERE (COALESCE(ends_at, 'infinity'::timestamp with time zone) > statement_timestamp());
+
+CREATE VIEW dashboard.storage AS
+ SELECT (r.relname)::text AS table_name,
+    count(p.oid) AS partitions,
+    min((b.bounds[1])::timestamp with time zone) AS oldest_at,
+    max((b.bounds[2])::timestamp with time zone) AS newest_until,
+    (EXTRACT(epoch FROM (max((b.bounds[2])::timestamp with time zone) - statement_timestamp())))::double precision AS ahead_seconds,
+    (sum(pg_total_relation_size((COALESCE(p.oid, r.oid))::regclass)))::bigint AS bytes,
+    (sum(GREATEST(c.reltuples, (0)::real)))::bigint AS rows,
+    (sum(s.n_dead_tup))::bigint AS dead_rows,
+    ((((100)::numeric * sum(s.n_dead_tup)) / NULLIF(sum((s.n_live_tup + s.n_dead_tup)), (0)::numeric)))::double precision AS dead_percent,
+    max(GREATEST(s.last_autovacuum, s.last_vacuum)) AS vacuumed_at
+   FROM (((((pg_class r
+     LEFT JOIN pg_inherits i ON ((i.inhparent = r.oid)))
+     LEFT JOIN pg_class p ON ((p.oid = i.inhrelid)))
+     JOIN pg_class c ON ((c.oid = COALESCE(p.oid, r.oid))))
+     LEFT JOIN pg_stat_all_tables s ON ((s.relid = c.oid)))
+     LEFT JOIN LATERAL regexp_match(pg_get_expr(p.relpartbound, p.oid), 'FROM \(''([^'']+)''\) TO \(''([^'']+)''\)'::text) b(bounds) ON (true))
+  WHERE ((r.relnamespace = ('pgvigil'::regnamespace)::oid) AND (r.relkind = ANY (ARRAY['r'::"char", 'p'::"char"])))
+  GROUP BY r.relname;
+
+CREATE VIEW dashboard.upkeep AS
+ SELECT task,
+    done_at,
+    (EXTRACT(epoch FROM (statement_timestamp() - done_at)))::double precision AS age_seconds,
+    since,
+    error
+   FROM pgvigil.upkeep u;
 
 CREATE VIEW pgvigil.effective_threshold AS
  SELECT h.host_name,
@@ -2003,13 +2115,37 @@ GRANT ALL ON FUNCTION dashboard.cpu_series(p_host_name text, p_from timestamp wi
 
 GRANT ALL ON FUNCTION dashboard.cpu_series(p_host_name text, p_from timestamp with time zone, p_to timestamp with time zone, p_points integer) TO pgvigil_reader;
 
+GRANT ALL ON FUNCTION dashboard.delay_series(p_host_name text, p_from timestamp with time zone, p_to timestamp with time zone, p_points integer) TO pgvigil_operator;
+
+GRANT ALL ON FUNCTION dashboard.delay_series(p_host_name text, p_from timestamp with time zone, p_to timestamp with time zone, p_points integer) TO pgvigil_reader;
+
 GRANT ALL ON FUNCTION dashboard.disk_series(p_host_name text, p_from timestamp with time zone, p_to timestamp with time zone, p_points integer) TO pgvigil_operator;
 
 GRANT ALL ON FUNCTION dashboard.disk_series(p_host_name text, p_from timestamp with time zone, p_to timestamp with time zone, p_points integer) TO pgvigil_reader;
 
+GRANT ALL ON FUNCTION dashboard.effective_threshold(p_host_name text) TO pgvigil_operator;
+
+GRANT ALL ON FUNCTION dashboard.effective_threshold(p_host_name text) TO pgvigil_reader;
+
 GRANT ALL ON FUNCTION dashboard.fleet_series(p_metric text, p_from timestamp with time zone, p_to timestamp with time zone, p_points integer) TO pgvigil_operator;
 
 GRANT ALL ON FUNCTION dashboard.fleet_series(p_metric text, p_from timestamp with time zone, p_to timestamp with time zone, p_points integer) TO pgvigil_reader;
+
+GRANT ALL ON FUNCTION dashboard.incident_region(p_host_name text, p_severity text, p_from timestamp with time zone, p_to timestamp with time zone) TO pgvigil_operator;
+
+GRANT ALL ON FUNCTION dashboard.incident_region(p_host_name text, p_severity text, p_from timestamp with time zone, p_to timestamp with time zone) TO pgvigil_reader;
+
+GRANT ALL ON FUNCTION dashboard.incident_series(p_from timestamp with time zone, p_to timestamp with time zone, p_points integer) TO pgvigil_operator;
+
+GRANT ALL ON FUNCTION dashboard.incident_series(p_from timestamp with time zone, p_to timestamp with time zone, p_points integer) TO pgvigil_reader;
+
+GRANT ALL ON FUNCTION dashboard.limit_series(p_host_name text, p_metric text, p_resources text[], p_from timestamp with time zone, p_to timestamp with time zone) TO pgvigil_operator;
+
+GRANT ALL ON FUNCTION dashboard.limit_series(p_host_name text, p_metric text, p_resources text[], p_from timestamp with time zone, p_to timestamp with time zone) TO pgvigil_reader;
+
+GRANT ALL ON FUNCTION dashboard.mail_series(p_from timestamp with time zone, p_to timestamp with time zone, p_points integer) TO pgvigil_operator;
+
+GRANT ALL ON FUNCTION dashboard.mail_series(p_from timestamp with time zone, p_to timestamp with time zone, p_points integer) TO pgvigil_reader;
 
 GRANT ALL ON FUNCTION dashboard.memory_series(p_host_name text, p_from timestamp with time zone, p_to timestamp with time zone, p_points integer) TO pgvigil_operator;
 
@@ -2019,6 +2155,14 @@ GRANT ALL ON FUNCTION dashboard.network_series(p_host_name text, p_from timestam
 
 GRANT ALL ON FUNCTION dashboard.network_series(p_host_name text, p_from timestamp with time zone, p_to timestamp with time zone, p_points integer) TO pgvigil_reader;
 
+GRANT ALL ON FUNCTION dashboard.noisy_rule(p_from timestamp with time zone, p_to timestamp with time zone) TO pgvigil_operator;
+
+GRANT ALL ON FUNCTION dashboard.noisy_rule(p_from timestamp with time zone, p_to timestamp with time zone) TO pgvigil_reader;
+
+GRANT ALL ON FUNCTION dashboard.part(p_from timestamp with time zone, p_to timestamp with time zone, p_points integer) TO pgvigil_operator;
+
+GRANT ALL ON FUNCTION dashboard.part(p_from timestamp with time zone, p_to timestamp with time zone, p_points integer) TO pgvigil_reader;
+
 GRANT ALL ON FUNCTION dashboard.silenced_by(p_host_id integer, p_metric text, p_resource text, p_at timestamp with time zone) TO pgvigil_operator;
 
 GRANT ALL ON FUNCTION dashboard.silenced_by(p_host_id integer, p_metric text, p_resource text, p_at timestamp with time zone) TO pgvigil_reader;
@@ -2027,13 +2171,17 @@ GRANT ALL ON FUNCTION dashboard.sparkline(p_host_id integer, p_metric text, p_re
 
 GRANT ALL ON FUNCTION dashboard.sparkline(p_host_id integer, p_metric text, p_resource text, p_until timestamp with time zone, p_span interval, p_buckets integer) TO pgvigil_reader;
 
+GRANT ALL ON FUNCTION dashboard.state_series(p_from timestamp with time zone, p_to timestamp with time zone, p_hosts integer, p_points integer) TO pgvigil_operator;
+
+GRANT ALL ON FUNCTION dashboard.state_series(p_from timestamp with time zone, p_to timestamp with time zone, p_hosts integer, p_points integer) TO pgvigil_reader;
+
+GRANT ALL ON FUNCTION dashboard.would_have_mailed(p_from timestamp with time zone, p_to timestamp with time zone) TO pgvigil_operator;
+
+GRANT ALL ON FUNCTION dashboard.would_have_mailed(p_from timestamp with time zone, p_to timestamp with time zone) TO pgvigil_reader;
+
 GRANT ALL ON FUNCTION pgvigil.acknowledge(p_host_name text, p_metric text, p_resource text, p_note text) TO pgvigil_operator;
 
 GRANT ALL ON FUNCTION pgvigil.backtest(p_host_name text, p_metric text, p_resource text, p_warning double precision, p_critical double precision, p_hold interval, p_clear_band double precision, p_since timestamp with time zone, p_until timestamp with time zone) TO pgvigil_operator;
-
-GRANT ALL ON FUNCTION pgvigil.check_health(p_migrations jsonb, p_as_of timestamp with time zone) TO pgvigil_mailer;
-
-GRANT ALL ON FUNCTION pgvigil.check_health(p_migrations jsonb, p_as_of timestamp with time zone) TO pgvigil_operator;
 
 GRANT ALL ON FUNCTION pgvigil.claim_mail(p_mailer text, p_limit integer, p_as_of timestamp with time zone) TO pgvigil_mailer;
 
@@ -2055,9 +2203,9 @@ GRANT ALL ON FUNCTION pgvigil.limit_of(p_host_name text, p_metric text, p_warnin
 
 GRANT ALL ON FUNCTION pgvigil.mail_of_event(p_event text, p_is_reopened boolean, p_is_quiet boolean, p_is_worse boolean) TO pgvigil_operator;
 
-GRANT ALL ON FUNCTION pgvigil.mark_mail_failed(p_host_id integer, p_mail_id bigint, p_error text, p_about text, p_is_permanent boolean, p_as_of timestamp with time zone) TO pgvigil_mailer;
+GRANT ALL ON FUNCTION pgvigil.mark_mail_failed(p_host_id integer, p_mail_id bigint, p_error text, p_is_permanent boolean, p_as_of timestamp with time zone) TO pgvigil_mailer;
 
-GRANT ALL ON FUNCTION pgvigil.mark_mail_sent(p_host_id integer, p_mail_id bigint, p_message_id text, p_server_reply text, p_as_of timestamp with time zone) TO pgvigil_mailer;
+GRANT ALL ON FUNCTION pgvigil.mark_mail_sent(p_host_id integer, p_mail_id bigint, p_message_id text, p_as_of timestamp with time zone) TO pgvigil_mailer;
 
 GRANT ALL ON FUNCTION pgvigil.memory_samples(p_host_id integer, p_from timestamp with time zone, p_until timestamp with time zone) TO pgvigil_operator;
 
@@ -2069,10 +2217,6 @@ GRANT ALL ON FUNCTION pgvigil.next_state(p_state pgvigil.alert_state, p_limit pg
 
 GRANT ALL ON FUNCTION pgvigil.play(p_host_name text, p_metric text, p_resource text, p_limit pgvigil.alert_limit, p_since timestamp with time zone, p_until timestamp with time zone) TO pgvigil_operator;
 
-GRANT ALL ON FUNCTION pgvigil.preview_mail(p_alert_id bigint, p_event text, p_language text, p_time_zone text) TO pgvigil_mailer;
-
-GRANT ALL ON FUNCTION pgvigil.preview_mail(p_alert_id bigint, p_event text, p_language text, p_time_zone text) TO pgvigil_operator;
-
 GRANT ALL ON FUNCTION pgvigil.rank_thresholds(p_host_id integer, p_metric text, p_resource text) TO pgvigil_operator;
 
 GRANT ALL ON FUNCTION pgvigil.record_agent_problems(p_host_id integer, p_problems jsonb) TO pgvigil_agent;
@@ -2080,8 +2224,6 @@ GRANT ALL ON FUNCTION pgvigil.record_agent_problems(p_host_id integer, p_problem
 GRANT ALL ON FUNCTION pgvigil.record_inventory(p_host_id integer, p_inventory jsonb) TO pgvigil_agent;
 
 GRANT ALL ON FUNCTION pgvigil.register_host(p_host_name text, p_sample_interval interval, p_agent_version text, p_groups text[], p_labels jsonb) TO pgvigil_agent;
-
-GRANT ALL ON FUNCTION pgvigil.resend_mail(p_address text, p_to text) TO pgvigil_operator;
 
 GRANT ALL ON FUNCTION pgvigil.revert_threshold(p_history_id bigint) TO pgvigil_operator;
 
@@ -2181,17 +2323,61 @@ GRANT INSERT(user_usage) ON TABLE pgvigil.cpu_log TO pgvigil_agent;
 
 GRANT INSERT(write_bytes_per_second) ON TABLE pgvigil.disk_log TO pgvigil_agent;
 
+GRANT SELECT ON TABLE dashboard.disk_now TO pgvigil_operator;
+
+GRANT SELECT ON TABLE dashboard.disk_now TO pgvigil_reader;
+
+GRANT SELECT ON TABLE dashboard.fleet_now TO pgvigil_operator;
+
+GRANT SELECT ON TABLE dashboard.fleet_now TO pgvigil_reader;
+
 GRANT SELECT ON TABLE dashboard.host_now TO pgvigil_operator;
 
 GRANT SELECT ON TABLE dashboard.host_now TO pgvigil_reader;
+
+GRANT SELECT ON TABLE dashboard.host_state TO pgvigil_operator;
+
+GRANT SELECT ON TABLE dashboard.host_state TO pgvigil_reader;
+
+GRANT SELECT ON TABLE dashboard.incident TO pgvigil_operator;
+
+GRANT SELECT ON TABLE dashboard.incident TO pgvigil_reader;
+
+GRANT SELECT ON TABLE dashboard.inventory TO pgvigil_operator;
+
+GRANT SELECT ON TABLE dashboard.inventory TO pgvigil_reader;
 
 GRANT SELECT ON TABLE dashboard.open_alert TO pgvigil_operator;
 
 GRANT SELECT ON TABLE dashboard.open_alert TO pgvigil_reader;
 
+GRANT SELECT ON TABLE dashboard.outbox TO pgvigil_operator;
+
+GRANT SELECT ON TABLE dashboard.outbox TO pgvigil_reader;
+
 GRANT SELECT ON TABLE dashboard.recent_mail TO pgvigil_operator;
 
 GRANT SELECT ON TABLE dashboard.recent_mail TO pgvigil_reader;
+
+GRANT SELECT ON TABLE dashboard.rule_change TO pgvigil_operator;
+
+GRANT SELECT ON TABLE dashboard.rule_change TO pgvigil_reader;
+
+GRANT SELECT ON TABLE dashboard.rule_error TO pgvigil_operator;
+
+GRANT SELECT ON TABLE dashboard.rule_error TO pgvigil_reader;
+
+GRANT SELECT ON TABLE dashboard.silence TO pgvigil_operator;
+
+GRANT SELECT ON TABLE dashboard.silence TO pgvigil_reader;
+
+GRANT SELECT ON TABLE dashboard.storage TO pgvigil_operator;
+
+GRANT SELECT ON TABLE dashboard.storage TO pgvigil_reader;
+
+GRANT SELECT ON TABLE dashboard.upkeep TO pgvigil_operator;
+
+GRANT SELECT ON TABLE dashboard.upkeep TO pgvigil_reader;
 
 GRANT SELECT ON TABLE pgvigil.agent_problem TO pgvigil_operator;
 
@@ -2208,8 +2394,6 @@ GRANT SELECT ON TABLE pgvigil.cpu_packed TO pgvigil_operator;
 GRANT SELECT ON TABLE pgvigil.cpu_rollup_1h TO pgvigil_operator;
 
 GRANT SELECT ON TABLE pgvigil.cpu_rollup_5m TO pgvigil_operator;
-
-GRANT SELECT ON TABLE pgvigil.delivery TO pgvigil_operator;
 
 GRANT SELECT ON TABLE pgvigil.disk_info TO pgvigil_operator;
 
@@ -2234,8 +2418,6 @@ GRANT SELECT ON TABLE pgvigil.late_hour TO pgvigil_operator;
 GRANT SELECT ON TABLE pgvigil.log_table TO pgvigil_operator;
 
 GRANT SELECT ON TABLE pgvigil.mail TO pgvigil_operator;
-
-GRANT SELECT ON TABLE pgvigil.mailbox TO pgvigil_operator;
 
 GRANT SELECT ON TABLE pgvigil.memory_info TO pgvigil_operator;
 
@@ -2315,17 +2497,37 @@ GRANT USAGE ON SCHEMA pgvigil TO pgvigil_operator;
 
 REVOKE ALL ON FUNCTION dashboard.cpu_series(p_host_name text, p_from timestamp with time zone, p_to timestamp with time zone, p_points integer) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION dashboard.delay_series(p_host_name text, p_from timestamp with time zone, p_to timestamp with time zone, p_points integer) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dashboard.disk_series(p_host_name text, p_from timestamp with time zone, p_to timestamp with time zone, p_points integer) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION dashboard.effective_threshold(p_host_name text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dashboard.fleet_series(p_metric text, p_from timestamp with time zone, p_to timestamp with time zone, p_points integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dashboard.incident_region(p_host_name text, p_severity text, p_from timestamp with time zone, p_to timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dashboard.incident_series(p_from timestamp with time zone, p_to timestamp with time zone, p_points integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dashboard.limit_series(p_host_name text, p_metric text, p_resources text[], p_from timestamp with time zone, p_to timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dashboard.mail_series(p_from timestamp with time zone, p_to timestamp with time zone, p_points integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dashboard.memory_series(p_host_name text, p_from timestamp with time zone, p_to timestamp with time zone, p_points integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dashboard.network_series(p_host_name text, p_from timestamp with time zone, p_to timestamp with time zone, p_points integer) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION dashboard.noisy_rule(p_from timestamp with time zone, p_to timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dashboard.part(p_from timestamp with time zone, p_to timestamp with time zone, p_points integer) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dashboard.silenced_by(p_host_id integer, p_metric text, p_resource text, p_at timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dashboard.sparkline(p_host_id integer, p_metric text, p_resource text, p_until timestamp with time zone, p_span interval, p_buckets integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dashboard.state_series(p_from timestamp with time zone, p_to timestamp with time zone, p_hosts integer, p_points integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dashboard.would_have_mailed(p_from timestamp with time zone, p_to timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.acknowledge(p_host_name text, p_metric text, p_resource text, p_note text) FROM PUBLIC;
 
@@ -2339,13 +2541,9 @@ REVOKE ALL ON FUNCTION pgvigil.backtest(p_host_name text, p_metric text, p_resou
 
 REVOKE ALL ON FUNCTION pgvigil.cancel_alert(p_alert pgvigil.alert) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgvigil.check_health(p_migrations jsonb, p_as_of timestamp with time zone) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION pgvigil.claim_host(p_host_name text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.claim_mail(p_mailer text, p_limit integer, p_as_of timestamp with time zone) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION pgvigil.claim_next(p_address text, p_mailer text, p_as_of timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.close_alert(p_alert pgvigil.alert, p_reading pgvigil.reading, p_event text) FROM PUBLIC;
 
@@ -2353,29 +2551,21 @@ REVOKE ALL ON FUNCTION pgvigil.cpu_samples(p_host_id integer, p_from timestamp w
 
 REVOKE ALL ON FUNCTION pgvigil.deliver(p_alert pgvigil.alert, p_mail_event text, p_now timestamp with time zone) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgvigil.digest_items(p_mail pgvigil.mail) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION pgvigil.disk_samples(p_host_id integer, p_from timestamp with time zone, p_until timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.drop_expired_partitions(p_as_of timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.end_long_reads(p_as_of timestamp with time zone) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgvigil.ensure_history_columns() FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION pgvigil.ensure_partitions(p_as_of timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.explain_alert(p_host_name text, p_metric text, p_resource text, p_since timestamp with time zone, p_until timestamp with time zone) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION pgvigil.filling_disks(p_groups text[], p_as_of timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.finish_packing(p_log_table text, p_day date) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.forecast_disk(p_host_id integer, p_disk_name text, p_as_of timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.forget_resource(p_host_name text, p_resource text) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION pgvigil.form_digest(p_lead pgvigil.mail, p_as_of timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.handle_rule_errors(p_as_of timestamp with time zone) FROM PUBLIC;
 
@@ -2407,8 +2597,6 @@ REVOKE ALL ON FUNCTION pgvigil.lock_host(p_host_id integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.mail_of_event(p_event text, p_is_reopened boolean, p_is_quiet boolean, p_is_worse boolean) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgvigil.mail_text_of(p_mail pgvigil.mail) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION pgvigil.make_cpu_rollup_1h(p_host_ids integer[], p_from timestamp with time zone, p_until timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.make_cpu_rollup_5m(p_host_ids integer[], p_from timestamp with time zone, p_until timestamp with time zone) FROM PUBLIC;
@@ -2427,9 +2615,9 @@ REVOKE ALL ON FUNCTION pgvigil.make_network_rollup_5m(p_host_ids integer[], p_fr
 
 REVOKE ALL ON FUNCTION pgvigil.mark_fleet(p_at timestamp with time zone) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgvigil.mark_mail_failed(p_host_id integer, p_mail_id bigint, p_error text, p_about text, p_is_permanent boolean, p_as_of timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgvigil.mark_mail_failed(p_host_id integer, p_mail_id bigint, p_error text, p_is_permanent boolean, p_as_of timestamp with time zone) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgvigil.mark_mail_sent(p_host_id integer, p_mail_id bigint, p_message_id text, p_server_reply text, p_as_of timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgvigil.mark_mail_sent(p_host_id integer, p_mail_id bigint, p_message_id text, p_as_of timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.memory_samples(p_host_id integer, p_from timestamp with time zone, p_until timestamp with time zone) FROM PUBLIC;
 
@@ -2437,11 +2625,7 @@ REVOKE ALL ON FUNCTION pgvigil.network_samples(p_host_id integer, p_from timesta
 
 REVOKE ALL ON FUNCTION pgvigil.next_mail_due(p_as_of timestamp with time zone) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgvigil.next_of_mailbox(p_box pgvigil.mailbox, p_as_of timestamp with time zone) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION pgvigil.next_state(p_state pgvigil.alert_state, p_limit pgvigil.alert_limit, p_at timestamp with time zone, p_value double precision) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION pgvigil.noisy_rules(p_groups text[], p_as_of timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.note_event(p_alert pgvigil.alert, p_event text, p_mail_event text, p_at timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
 
@@ -2463,8 +2647,6 @@ REVOKE ALL ON FUNCTION pgvigil.partitioned_tables() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.play(p_host_name text, p_metric text, p_resource text, p_limit pgvigil.alert_limit, p_since timestamp with time zone, p_until timestamp with time zone) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgvigil.preview_mail(p_alert_id bigint, p_event text, p_language text, p_time_zone text) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION pgvigil.queue_mail(p_alert pgvigil.alert, p_event text, p_now timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.rank_thresholds(p_host_id integer, p_metric text, p_resource text) FROM PUBLIC;
@@ -2474,8 +2656,6 @@ REVOKE ALL ON FUNCTION pgvigil.rebuild_judging() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgvigil.rebuild_rollups() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.rebuild_samples() FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION pgvigil.rebuild_series() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.recent_values(p_host_id integer, p_metric text, p_resource text, p_until timestamp with time zone, p_span interval, p_buckets integer) FROM PUBLIC;
 
@@ -2491,11 +2671,7 @@ REVOKE ALL ON FUNCTION pgvigil.register_host(p_host_name text, p_sample_interval
 
 REVOKE ALL ON FUNCTION pgvigil.repair_rollups(p_as_of timestamp with time zone, p_stop_at timestamp with time zone) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgvigil.resend_mail(p_address text, p_to text) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION pgvigil.revert_threshold(p_history_id bigint) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION pgvigil.ring() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.roll_up(p_host_ids integer[], p_from timestamp with time zone, p_until timestamp with time zone, p_width text) FROM PUBLIC;
 
@@ -2561,9 +2737,7 @@ REVOKE ALL ON FUNCTION pgvigil.tg_threshold__validate() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.tick(p_as_of timestamp with time zone) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgvigil.unseen_hosts(p_groups text[], p_as_of timestamp with time zone) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION pgvigil.waiting_addresses() FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgvigil.waits_for_another(p_mail pgvigil.mail) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.watch_agent_problems(p_as_of timestamp with time zone) FROM PUBLIC;
 
@@ -2571,12 +2745,6 @@ REVOKE ALL ON FUNCTION pgvigil.watch_clocks(p_as_of timestamp with time zone) FR
 
 REVOKE ALL ON FUNCTION pgvigil.watch_disks(p_as_of timestamp with time zone) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgvigil.watch_mail(p_as_of timestamp with time zone) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION pgvigil.watch_silence(p_as_of timestamp with time zone) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgvigil.weekly_report(p_groups text[], p_as_of timestamp with time zone) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION pgvigil.who_gets(p_host_name text, p_metric text, p_severity text, p_at timestamp with time zone) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION pgvigil.write_weekly_reports(p_as_of timestamp with time zone) FROM PUBLIC;
