@@ -1699,6 +1699,17 @@ CREATE UNIQUE INDEX alert_open_is_unique ON pgvigil.alert USING btree (host_id, 
 
 CREATE UNIQUE INDEX rule_error_open_is_unique ON pgvigil.rule_error USING btree (log_table, metric, threshold_id, message) NULLS NOT DISTINCT WHERE (handled_at IS NULL);
 
+CREATE VIEW dashboard.agent_problem AS
+ SELECT h.host_name,
+    p.problem,
+    p.subject,
+    p.detail,
+    p.occurrences,
+    p.started_at,
+    p.last_at
+   FROM (pgvigil.agent_problem p
+     JOIN pgvigil.host h ON (((h.host_id = p.host_id) AND (NOT h.is_deleted))));
+
 CREATE VIEW dashboard.disk_now AS
  SELECT n.host_name,
     d.disk_name,
@@ -2322,6 +2333,10 @@ GRANT INSERT(used_bytes) ON TABLE pgvigil.memory_log TO pgvigil_agent;
 GRANT INSERT(user_usage) ON TABLE pgvigil.cpu_log TO pgvigil_agent;
 
 GRANT INSERT(write_bytes_per_second) ON TABLE pgvigil.disk_log TO pgvigil_agent;
+
+GRANT SELECT ON TABLE dashboard.agent_problem TO pgvigil_operator;
+
+GRANT SELECT ON TABLE dashboard.agent_problem TO pgvigil_reader;
 
 GRANT SELECT ON TABLE dashboard.disk_now TO pgvigil_operator;
 

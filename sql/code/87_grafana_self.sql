@@ -58,6 +58,27 @@ comment on column dashboard.upkeep.since is 'Since when without a break.';
 comment on column dashboard.upkeep.error is 'Why it failed then.';
 
 
+create view dashboard.agent_problem as
+select
+    h.host_name,
+    p.problem,
+    p.subject,
+    p.detail,
+    p.occurrences,
+    p.started_at,
+    p.last_at
+from pgvigil.agent_problem as p
+inner join pgvigil.host as h on h.host_id = p.host_id and not h.is_deleted;
+comment on view dashboard.agent_problem is 'What agents reported of themselves: collectors that fail, mounts that hang, samples that the spool dropped or the server refused.';
+comment on column dashboard.agent_problem.host_name is 'The host.';
+comment on column dashboard.agent_problem.problem is 'What kind.';
+comment on column dashboard.agent_problem.subject is 'What it happened to.';
+comment on column dashboard.agent_problem.detail is 'The error in words.';
+comment on column dashboard.agent_problem.occurrences is 'How often.';
+comment on column dashboard.agent_problem.started_at is 'When it began.';
+comment on column dashboard.agent_problem.last_at is 'When it happened last.';
+
+
 create view dashboard.rule_error as
 select
     e.created_at as time,

@@ -152,6 +152,8 @@ from pgvigil.host as h where h.host_name not in ('dead1', 'lap1', 'empty1');
 select pgvigil.acknowledge('web2', 'memory_usage', 'memory', 'on it');
 select pgvigil.silence_for('2 hours', 'web5', p_note => 'backup');
 select pgvigil.judge_derived(h.host_id, 'host_silence', 'host', 7200, busy.ago('0')) from pgvigil.host as h where h.host_name = 'dead1';
+insert into pgvigil.agent_problem (host_id, problem, subject, detail, occurrences, started_at, last_at)
+select h.host_id, 'samples_dropped', 'spool', 'the spool is full', 12, busy.ago('3 hours'), busy.ago('2 hours') from pgvigil.host as h where h.host_name = 'web6';
 insert into pgvigil.rule_error (host_id, log_table, metric, resource, threshold_id, message, handled_at)
 select h.host_id, 'cpu_log', 'cpu_usage', 'cpu0', 1, 'division by zero', now() from pgvigil.host as h where h.host_name = 'web6';
 

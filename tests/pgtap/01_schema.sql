@@ -25,7 +25,7 @@ select views_are('pgvigil', array['delivery', 'effective_threshold', 'own_host',
 select views_are(
     'dashboard',
     array[
-        'disk_now', 'fleet_now', 'host_now', 'host_state', 'incident', 'inventory', 'open_alert', 'outbox', 'recent_mail',
+        'agent_problem', 'disk_now', 'fleet_now', 'host_now', 'host_state', 'incident', 'inventory', 'open_alert', 'outbox', 'recent_mail',
         'rule_change', 'rule_error', 'silence', 'storage', 'upkeep'
     ],
     'dashboard has these views and no others'
