@@ -4,12 +4,14 @@ PYTHON ?= $(firstword $(foreach python,python3 python3.14 python3.13 python3.12 
 VENV := .venv
 BIN := $(VENV)/bin
 FOR ?=
+ONLY ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench dashboards clean
+.PHONY: help demo test test-unit test-database test-upgrade test-dashboards dashboards lint format bench
+.PHONY: postgres image push bundle test-bundle publish rollout clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 demo: $(VENV)/.demo ## see it work: samples, a breach, a mail; FOR=60 ends it after 60 seconds
 	@mkdir -p .demo
@@ -18,19 +20,54 @@ demo: $(VENV)/.demo ## see it work: samples, a breach, a mail; FOR=60 ends it af
 test: $(VENV)/.dev ## all tests that need no Docker
 	@$(BIN)/pytest
 
-lint: $(VENV)/.dev ## ruff, mypy strict, sqlfluff
+test-unit: $(VENV)/.dev ## of these, those that need nothing
+	@$(BIN)/pytest tests/unit
+
+test-database: $(VENV)/.dev ## of these, those that start servers; PGVIGIL_TEST_POSTGRES=15 on that PostgreSQL
+	@$(BIN)/pytest tests/integration tests/pgtap tests/demo
+
+test-upgrade: $(VENV)/.dev ## the upgrade from the last release; PGVIGIL_TEST_UPGRADE_FROM=v0.1.0 from another one
+	@$(BIN)/pytest tests/integration/test_migrate.py tests/integration/test_upgrade.py tests/integration/test_release_upgrade.py
+
+test-dashboards: $(VENV)/.dev ## every query of every dashboard, in the Grafana at GRAFANA_URL if there is one
+	@$(BIN)/pytest tests/integration/test_dashboards.py
+
+lint: $(VENV)/.dev ## ruff, mypy strict, sqlfluff, actionlint, zizmor
 	$(BIN)/ruff check agent grafana tests
 	$(BIN)/ruff format --check agent grafana tests
 	$(BIN)/mypy
 	$(BIN)/sqlfluff lint --disable-progress-bar --nocolor sql
+	$(BIN)/actionlint -shellcheck= .github/workflows/*.yml
+	$(BIN)/zizmor --offline --pedantic --quiet --no-progress .github
 
 format: $(VENV)/.dev ## let ruff and sqlfluff put the files into shape
 	$(BIN)/ruff check --fix agent grafana tests
 	$(BIN)/ruff format agent grafana tests
 	$(BIN)/sqlfluff fix --disable-progress-bar --nocolor sql
 
-bench: $(VENV)/.dev ## measure: a table, and bench-results/*.json
-	@$(BIN)/python tests/bench/run.py
+bench: $(VENV)/.dev ## measure: a table, and bench-results/*.json; ONLY=fleet measures only that
+	@$(BIN)/python tests/bench/run.py $(addprefix --only ,$(ONLY))
+
+postgres: ## install the PostgreSQL that PGVIGIL_TEST_POSTGRES names, and what pgTAP needs (Debian, Ubuntu)
+	@sh tests/install_postgres.sh $(PGVIGIL_TEST_POSTGRES)
+
+image: ## build the image, pgvigil:VERSION
+	@sh docker/image.sh build
+
+push: ## build it for IMAGE, push it, and say its digest
+	@sh docker/image.sh push
+
+bundle: $(VENV)/.dev ## make dist/: the wheel, and all that a machine without a network needs in one file
+	@PYTHON=$(BIN)/python sh docker/bundle.sh
+
+test-bundle: ## install from dist/ with the network cut, as root, and store a sample
+	@sh tests/deploy/test_bundle.sh
+
+publish: ## make a GitHub release of dist/ and of what CHANGELOG.md says
+	@sh .github/publish.sh
+
+rollout: ## deploy PGVIGIL_IMAGE by Ansible to the inventory in the environment
+	@sh .github/rollout.sh
 
 dashboards: $(VENV)/.dev ## write the dashboards anew, and validate them against Grafana's schema (needs npm)
 	@$(BIN)/python grafana/make_dashboards.py
