@@ -76,11 +76,15 @@ def of_events(name: str, unit: str, values: Sequence[float], percent: int) -> li
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a subject may use; `quick` is for those who only want to see that it runs, `full` takes an hour."""
+    """What a subject may use.
+
+    `quick` is for those who only want to see that it runs, `full` takes an hour, `hosts` are the sizes of the fleet.
+    """
 
     quick: bool
     say: Callable[[str], None]
     full: bool = False
+    hosts: Sequence[int] = ()
 
     @property
     def rounds(self) -> int:

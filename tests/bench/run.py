@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import agent_cost
+import fleet
 import grid
 import history
 import ingest
@@ -26,7 +27,9 @@ from pgvigil.collect.cpu import parse_model_name
 from pgvigil.embedded import bin_directories
 
 # Each has NAME, TITLE and run(context) -> list[Figure]; a new one is a module and its place here.
-SUBJECTS = {module.NAME: module for module in (ingest, latency, agent_cost, grid, history)}
+SUBJECTS = {module.NAME: module for module in (ingest, latency, agent_cost, grid, history, fleet)}
+
+_MOST_HOSTS = 5000
 
 
 def main() -> None:
@@ -37,12 +40,16 @@ def main() -> None:
     parser.add_argument("--only", choices=SUBJECTS, action="append", help="only this subject; can be repeated")
     parser.add_argument("--quick", action="store_true", help="one short round: shows that it runs, measures nothing")
     parser.add_argument("--full", action="store_true", help="history of 1,000 hosts: half an hour and 50 GB of /tmp")
+    parser.add_argument("--hosts", type=_size, action="append", help="size of the fleet; can be repeated")
     parser.add_argument("--output", type=Path, default=Path("bench-results"), metavar="DIR", help="place of the JSON")
     options = parser.parse_args()
 
     started = time.monotonic()
     context = Context(
-        options.quick, lambda text: print(f"[{time.monotonic() - started:5.0f} s] {text}", flush=True), options.full
+        options.quick,
+        lambda text: print(f"[{time.monotonic() - started:5.0f} s] {text}", flush=True),
+        options.full,
+        options.hosts or (),
     )
     report: dict[str, Any] = {"started_at": datetime.now(UTC).isoformat(timespec="seconds"), "quick": options.quick}
     report |= {"machine": _machine(), "load_average_before": os.getloadavg(), "subjects": {}}
@@ -60,6 +67,14 @@ def main() -> None:
     path = options.output / f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%SZ}.json"
     path.write_text(json.dumps(report, indent=2) + "\n")
     print(f"load average {os.getloadavg()[0]:.1f} after; all figures: {path}")
+
+
+def _size(text: str) -> int:
+    """Read the size of a fleet: one process plays it, and one machine has to bear it."""
+    if not 1 <= (size := int(text)) <= _MOST_HOSTS:
+        message = f"a fleet has 1 to {_MOST_HOSTS:,} hosts, not {text}"
+        raise argparse.ArgumentTypeError(message)
+    return size
 
 
 def _machine() -> dict[str, Any]:
