@@ -66,8 +66,8 @@ test-bundle: ## install from dist/ with the network cut, as root, and store a sa
 publish: ## make a GitHub release of dist/ and of what CHANGELOG.md says
 	@sh .github/publish.sh
 
-rollout: ## deploy PGVIGIL_IMAGE by Ansible to the inventory in the environment
-	@sh .github/rollout.sh
+rollout: $(VENV)/.ansible ## deploy PGVIGIL_IMAGE by Ansible to the inventory in the environment
+	@ANSIBLE_PLAYBOOK=$(CURDIR)/$(BIN)/ansible-playbook sh .github/rollout.sh
 
 dashboards: $(VENV)/.dev ## write the dashboards anew, and validate them against Grafana's schema (needs npm)
 	@$(BIN)/python grafana/make_dashboards.py
@@ -86,6 +86,10 @@ $(VENV)/.dev: pyproject.toml | $(BIN)/pip
 	@echo "installing pgvigil with all that its tests need into $(VENV) (about 400 MB, once) .."
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $(VENV)/.demo $@
+
+$(VENV)/.ansible: | $(BIN)/pip
+	@$(BIN)/pip install --quiet --disable-pip-version-check 'ansible-core>=2.17'
+	@touch $@
 
 $(BIN)/pip:
 	@PYTHON="$(PYTHON)" sh tests/make_venv.sh $(VENV)
