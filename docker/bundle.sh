@@ -15,7 +15,7 @@ echo "wheel .."
 "$python" -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir "$bundle/wheels" .
 echo "wheels of its dependencies and of Ansible, for each Python .."
 for minor in 11 12 13 14; do
-    # The older tag too: not everybody builds for the newer one, and pip takes it for this one only when it is told.
+    # The older tag too: whoever builds for it alone would not be found.
     "$python" -m pip download --quiet --disable-pip-version-check --dest "$bundle/wheels" --only-binary :all: \
         --python-version "3.$minor" --platform manylinux_2_28_x86_64 --platform manylinux2014_x86_64 \
         --find-links "$bundle/wheels" "pgvigil==$version" ansible-core

@@ -26,8 +26,8 @@ version=$(basename "$PWD" | sed 's/^pgvigil-\(.*\)-bundle$/\1/')
 recipe() { # recipe NUMBER: the nth shell block of INSTALL.md
     awk -v wanted="$1" '/^```sh$/ {block++; inside = 1; next} /^```$/ {inside = 0} inside && block == wanted' INSTALL.md
 }
-offline() { # run a script with no network but loopback, and without what pip remembers
-    PIP_NO_CACHE_DIR=1 PIP_CONFIG_FILE=/dev/null unshare --net sh -euc "$1"
+offline() { # run a script with no network but loopback, and without what this machine tells pip
+    env -i PATH="$PATH" PIP_CONFIG_FILE=/dev/null PIP_NO_CACHE_DIR=1 unshare --net sh -euc "$1"
 }
 
 say "checksums"
@@ -40,13 +40,14 @@ offline "python3 -m venv probe && timeout 60 probe/bin/pip install --retries 0 -
     fail "pip reached an index"
 
 say "wheel, by INSTALL.md"
-offline "$(recipe 5)" | tee version.txt
+offline "$(recipe 5)" >install.log || fail "$(tail -n 5 install.log)"
+tail -n 1 install.log | tee version.txt
 grep -qx "pgvigil $version" version.txt || grep -qx "$version" version.txt || fail "the wheel is not version $version"
 offline "venv/bin/pgvigil agent --once" | grep -q '"cpu' || fail "the agent measured nothing"
 
 say "Ansible, by INSTALL.md"
 rm -rf venv
-offline "$(recipe 2)"
+offline "$(recipe 2)" >install.log || fail "$(tail -n 5 install.log)"
 offline "cd ansible && ../venv/bin/ansible-playbook --version | head -n 1 &&
     ../venv/bin/ansible-playbook --extra-vars @bundle.yml --syntax-check site.yml"
 
@@ -70,7 +71,8 @@ done
 pgvigil "pgvigil:$version" db migrate | tail -n 1
 # As the playbooks run it: the network, the processes and the disks of this machine.
 address=$(docker inspect --format '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' "$network-postgres")
-timeout --signal TERM 15 docker run --rm --pull never --network host --pid host --volume /:/host:ro,rslave \
+shared=$(findmnt --noheadings --output PROPAGATION / | grep -q shared && echo ,rslave || true) # as systemd makes it
+timeout --signal TERM 15 docker run --rm --pull never --network host --pid host --volume "/:/host:ro$shared" \
     --env PGVIGIL_DSN="host=$address user=postgres dbname=postgres" --env PGVIGIL_HOST_ROOT=/host \
     "pgvigil:$version" agent --interval 1s --host-name bundle || true
 samples=$(psql "select count(*) from pgvigil.cpu_log")
