@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import tarfile
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 
@@ -56,13 +57,12 @@ def old_sql(tmp_path_factory):
     return directory / "sql"
 
 
-def store(agent, minutes_ago, cpu_usage):
+def store(agent, host_id, minutes_ago, cpu_usage):
     """Store what an agent of the last release would, in the columns that there were from the beginning."""
     agent.execute(
         "insert into pgvigil.cpu_log (host_id, created_at, cpu_name, cpu_usage)"
-        " values (pgvigil.register_host('web1', '1 minute', '0.1.0'),"
-        " date_trunc('minute', now()) - %s * interval '1 minute', 'cpu-total', %s) on conflict do nothing",
-        (minutes_ago, cpu_usage),
+        " values (%s, date_trunc('minute', now()) - %s * interval '1 minute', 'cpu-total', %s) on conflict do nothing",
+        (host_id, minutes_ago, cpu_usage),
     )
 
 
@@ -93,9 +93,11 @@ def in_use(empty_database, old_sql):
             owner.execute("select pgvigil.silence_for('1 hour', p_host_name => 'web2', p_note => 'moved')")
             agent_dsn = empty_database.replace("user=postgres", "user=upgrade_agent")
             with psycopg.connect(agent_dsn, autocommit=True) as agent:
+                # As an agent does it: once, when it connects.
+                host_id = agent.execute("select pgvigil.register_host('web1', '1 minute', '0.1.0')").fetchone()[0]
                 for minute in (30, 29):
-                    store(agent, minute, 95.0)
-                yield empty_database, owner, agent
+                    store(agent, host_id, minute, 95.0)
+                yield empty_database, owner, partial(store, agent, host_id)
         finally:
             owner.execute("drop role upgrade_agent")
 
@@ -115,10 +117,10 @@ def test_upgrade_keeps_what_was_there(in_use):
 
 def test_old_agent_goes_on_after_the_upgrade(in_use):
     """The schema goes first: a connection that was open stores, the open alert ends, its mail is written."""
-    database, owner, agent = in_use
+    database, owner, store_of_old_agent = in_use
     migrate(database)
     for _ in range(2):
-        store(agent, 28, 10.0)  # what was stored is not stored twice
+        store_of_old_agent(28, 10.0)  # what was stored is not stored twice
     assert (3,) == owner.execute("select count(*) from pgvigil.cpu_log").fetchone()
     events = owner.execute("select event from pgvigil.mail order by mail_id").fetchall()
     assert [("fired",), ("resolved",)] == events
