@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import runpy
 import shutil
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import yaml
 
 from pgvigil.errors import SchemaError
 from pgvigil.migrate import migrate, sql_directory
@@ -194,7 +196,7 @@ def test_migration_of_the_recipe_is_applied_once_and_never_edited(database, sql)
         migrate(database, sql)
 
 
-@pytest.mark.parametrize("section", ["A metric", "A rule that everybody gets", "A migration"])
+@pytest.mark.parametrize("section", ["A metric", "A rule that everybody gets", "A migration", "A dashboard"])
 def test_sql_of_a_recipe_passes_the_linter(section, tmp_path):
     """Who pastes a block finds `make lint` silent."""
     for number, text in enumerate(blocks(section)):
@@ -229,6 +231,40 @@ def test_floors_are_those_that_the_test_holds():
 
 def test_files_that_the_recipes_name_exist():
     """No recipe sends anybody to a file that was moved."""
-    named = re.findall(r"`((?:agent|docs|sql|tests)/[^` ]*)`", TEXT)
+    named = re.findall(r"`((?:agent|ansible|docs|grafana|sql|tests)/[^` ]*)`", TEXT)
     assert named
     assert [] == [path for path in named if "NNNN" not in path and not (ROOT / path).exists()]
+
+
+def test_panel_of_the_recipe_is_drawn_from_its_view(database, sql, tmp_path):
+    """The view goes into a file of its dashboard, the panel into the source: JSON in both languages asks for it."""
+    grafana = shutil.copytree(ROOT / "grafana", tmp_path / "grafana")
+    (panel,) = blocks("A dashboard", "toml")
+    with (grafana / "source" / "pgvigil-fleet.toml").open("a") as source:
+        source.write("\n" + panel)
+    subprocess.run([sys.executable, grafana / "make_dashboards.py"], check=True)
+    path = max(path for path in (sql / "code").glob("*.sql") if "dashboard." in path.read_text())
+    path.write_text(path.read_text() + "\n\n" + blocks("A dashboard")[0])
+    assert "code" in migrate(database, sql)
+    for language, title in (("", "Silenced"), ("-ko", "알림 중지")):
+        dashboard = json.loads((grafana / f"dashboards{language}" / f"pgvigil-fleet{language}.json").read_text())
+        (query,) = [p["targets"][0]["rawSql"] for p in dashboard["panels"] if p["title"] == title]
+        with login(database, "pgvigil_reader") as reader:
+            assert (0,) == reader.execute(query).fetchone()
+    with psycopg.connect(database, autocommit=True) as owner:
+        owner.execute("select pgvigil.register_host('web1', '1 minute', '1.0')")
+        owner.execute("select pgvigil.silence_for('1 hour', p_host_name => 'web1')")
+        assert (1,) == owner.execute(query).fetchone()
+
+
+def test_role_of_the_recipe_has_the_shape_of_the_others():
+    """Its variables are named after it and described, with the same defaults, and the container gets what it must have."""
+    defaults, specs, tasks = (yaml.safe_load(text) for text in blocks("A role", "yaml"))
+    options = specs["argument_specs"]["main"]["options"]
+    assert defaults == {name: option["default"] for name, option in options.items()}
+    assert all(name.startswith("probe_") and option["description"] for name, option in options.items())
+    container = yaml.safe_load((ROOT / "ansible/roles/container/meta/argument_specs.yml").read_text())
+    known = container["argument_specs"]["main"]["options"]
+    given = tasks[0]["vars"]
+    assert set() == given.keys() - known.keys()
+    assert set() == {name for name, option in known.items() if option.get("required")} - given.keys()
