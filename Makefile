@@ -8,7 +8,7 @@ ONLY ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-unit test-database test-upgrade test-dashboards dashboards lint format bench
-.PHONY: postgres image push bundle test-bundle publish rollout clean
+.PHONY: pictures postgres image push bundle test-bundle publish rollout clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -48,6 +48,9 @@ format: $(VENV)/.dev ## let ruff and sqlfluff put the files into shape
 bench: $(VENV)/.dev ## measure: a table, and bench-results/*.json; ONLY=fleet measures only that
 	@$(BIN)/python tests/bench/run.py $(addprefix --only ,$(ONLY))
 
+pictures: $(VENV)/.dev ## draw docs/top.svg and docs/mail.png anew; needs Chromium
+	@$(BIN)/python tests/pictures/draw.py
+
 postgres: ## install the PostgreSQL that PGVIGIL_TEST_POSTGRES names, and what pgTAP needs (Debian, Ubuntu)
 	@sh tests/install_postgres.sh $(PGVIGIL_TEST_POSTGRES)
 
@@ -74,7 +77,7 @@ dashboards: $(VENV)/.dev ## write the dashboards anew, and validate them against
 	@$(BIN)/pytest tests/grafana
 
 clean: ## remove what the targets made
-	rm -rf $(VENV) .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis bench-results
+	rm -rf $(VENV) .demo dist .mypy_cache .pytest_cache .ruff_cache .hypothesis bench-results
 
 # The stamps say which extras are installed; they are made anew when pyproject.toml changes.
 $(VENV)/.demo: pyproject.toml | $(BIN)/pip
