@@ -7,8 +7,8 @@ FOR ?=
 ONLY ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-database test-upgrade test-dashboards dashboards lint format bench
-.PHONY: pictures postgres image push bundle test-bundle publish rollout clean
+.PHONY: help demo test test-unit test-database test-upgrade test-dashboards test-deploy lint lint-deploy format bench
+.PHONY: dashboards pictures postgres image push bundle test-bundle publish rollout clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -32,6 +32,9 @@ test-upgrade: $(VENV)/.dev ## the upgrade from the last release; PGVIGIL_TEST_UP
 test-dashboards: $(VENV)/.dev ## every query of every dashboard, in the Grafana at GRAFANA_URL if there is one
 	@$(BIN)/pytest tests/integration/test_dashboards.py
 
+test-deploy: $(VENV)/.deploy ## roll out to hosts with systemd in containers; needs root and a Docker engine, 15 minutes
+	@$(BIN)/pytest -s --confcutdir=tests/deploy tests/deploy
+
 lint: $(VENV)/.dev ## ruff, mypy strict, sqlfluff, actionlint, zizmor
 	$(BIN)/ruff check agent grafana tests
 	$(BIN)/ruff format --check agent grafana tests
@@ -40,6 +43,10 @@ lint: $(VENV)/.dev ## ruff, mypy strict, sqlfluff, actionlint, zizmor
 	$(BIN)/actionlint -shellcheck= .github/workflows/*.yml
 	$(BIN)/zizmor --offline --pedantic --quiet --no-progress .github
 
+lint-deploy: $(VENV)/.deploy ## ansible-lint, yamllint
+	$(BIN)/yamllint --strict --config-file ansible/.yamllint ansible docker
+	cd ansible && PATH="$(CURDIR)/$(BIN):$$PATH" ANSIBLE_CONFIG=ansible.cfg ansible-lint --offline
+
 format: $(VENV)/.dev ## let ruff and sqlfluff put the files into shape
 	$(BIN)/ruff check --fix agent grafana tests
 	$(BIN)/ruff format agent grafana tests
@@ -47,6 +54,10 @@ format: $(VENV)/.dev ## let ruff and sqlfluff put the files into shape
 
 bench: $(VENV)/.dev ## measure: a table, and bench-results/*.json; ONLY=fleet measures only that
 	@$(BIN)/python tests/bench/run.py $(addprefix --only ,$(ONLY))
+
+dashboards: $(VENV)/.dev ## write the dashboards anew, and validate them against Grafana's schema (needs npm)
+	@$(BIN)/python grafana/make_dashboards.py
+	@$(BIN)/pytest tests/grafana
 
 pictures: $(VENV)/.dev ## draw docs/top.svg and docs/mail.png anew; needs Chromium
 	@$(BIN)/python tests/pictures/draw.py
@@ -69,7 +80,7 @@ test-bundle: ## install from dist/ with the network cut, as root, and store a sa
 publish: ## make a GitHub release of dist/ and of what CHANGELOG.md says
 	@sh .github/publish.sh
 
-rollout: $(VENV)/.ansible ## deploy PGVIGIL_IMAGE by Ansible to the inventory in the environment
+rollout: $(VENV)/.deploy ## deploy PGVIGIL_IMAGE by Ansible to the inventory in the environment
 	@ANSIBLE_PLAYBOOK=$(CURDIR)/$(BIN)/ansible-playbook sh .github/rollout.sh
 
 dashboards: $(VENV)/.dev ## write the dashboards anew, and validate them against Grafana's schema (needs npm)
@@ -77,7 +88,7 @@ dashboards: $(VENV)/.dev ## write the dashboards anew, and validate them against
 	@$(BIN)/pytest tests/grafana
 
 clean: ## remove what the targets made
-	rm -rf $(VENV) .demo dist .mypy_cache .pytest_cache .ruff_cache .hypothesis bench-results
+	rm -rf $(VENV) .demo .lab dist .mypy_cache .pytest_cache .ruff_cache .hypothesis bench-results
 
 # The stamps say which extras are installed; they are made anew when pyproject.toml changes.
 $(VENV)/.demo: pyproject.toml | $(BIN)/pip
@@ -90,8 +101,9 @@ $(VENV)/.dev: pyproject.toml | $(BIN)/pip
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $(VENV)/.demo $@
 
-$(VENV)/.ansible: | $(BIN)/pip
-	@$(BIN)/pip install --quiet --disable-pip-version-check 'ansible-core>=2.17'
+$(VENV)/.deploy: pyproject.toml | $(BIN)/pip
+	@echo "installing Ansible and testinfra into $(VENV) (about 550 MB, once) .."
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[deploy]'
 	@touch $@
 
 $(BIN)/pip:
