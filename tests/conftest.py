@@ -11,6 +11,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import psycopg
 import pytest
 
@@ -31,6 +32,10 @@ for _name in list(os.environ):
 
 # The tests measure what they see, be it a container; tests/integration/test_collect_host.py is about the difference.
 os.environ["PGVIGIL_HOST_ROOT"] = "/"
+
+# How long an example takes says more about the machine than about us.
+hypothesis.settings.register_profile("pgvigil", deadline=None)
+hypothesis.settings.load_profile("pgvigil")
 
 # fsync only guards against a power cut; synchronous_commit stays, for tests look at the order of commits.
 _SETTINGS = {"fsync": "off", "timezone": "UTC"}
