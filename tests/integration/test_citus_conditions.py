@@ -5,6 +5,8 @@ from __future__ import annotations
 import psycopg
 import pytest
 
+from pgvigil.database import _INSERTS
+
 TABLES = ("cpu_log", "memory_log", "disk_log", "network_log")
 
 
@@ -51,3 +53,12 @@ def test_state_is_kept_by_host(database):
     with psycopg.connect(database) as connected:
         state = [*TABLES, "alert", "alert_event", "mail", "gate"]
         assert [] == connected.execute(query, (state,)).fetchall()
+
+
+@pytest.mark.parametrize("table", _INSERTS)
+def test_statement_of_an_agent_inserts_rows_of_one_host(table):
+    """The host is one value of the statement, and no column of the rows that are unpacked."""
+    statement = _INSERTS[table]
+    assert f"insert into pgvigil.{table}_log (host_id, created_at, " in statement
+    assert "select %s, %s, * from unnest(" in statement
+    assert 1 == statement.count("host_id")
