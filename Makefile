@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 FOR ?=
 ONLY ?=
+VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' agent/pgvigil/__init__.py)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-unit test-database test-upgrade test-dashboards test-deploy lint lint-deploy format bench
@@ -65,8 +66,10 @@ pictures: $(VENV)/.dev ## draw docs/top.svg and docs/mail.png anew; needs Chromi
 postgres: ## install the PostgreSQL that PGVIGIL_TEST_POSTGRES names, and what pgTAP needs (Debian, Ubuntu)
 	@sh tests/install_postgres.sh $(PGVIGIL_TEST_POSTGRES)
 
-image: ## build the image, pgvigil:VERSION
+image: ## build the container image, and save it into dist/ for hosts without a registry
 	@sh docker/image.sh build
+	@mkdir -p dist
+	docker save pgvigil:$(VERSION) | gzip > dist/pgvigil-$(VERSION).tar.gz
 
 push: ## build it for IMAGE, push it, and say its digest
 	@sh docker/image.sh push

@@ -3,7 +3,7 @@
 # What is run of INSTALL.md is taken from there, word for word.
 set -eu
 cd "$(dirname "$0")/../.."
-[ "$(id -u)" = 0 ] || exec sudo --preserve-env=PATH sh "$0"
+[ "$(id -u)" = 0 ] || exec sudo --preserve-env=PATH sh "$PWD/tests/deploy/test_bundle.sh"
 
 say() { echo "[bundle] $*"; }
 fail() { echo "[bundle] FAILED: $*" >&2 && exit 1; }

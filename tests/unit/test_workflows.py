@@ -81,7 +81,7 @@ def test_secrets_are_only_where_a_person_was_asked():
 
 
 def test_nothing_is_delivered_before_the_checks():
-    """Checks, image, rollout, release: each waits for the one before; a tag gets all of them."""
+    """Checks and image come first, then the rollout, or bundle and release; one rollout at a time, never cut off."""
 
     def before(job):
         needs = DELIVERY[job].get("needs", [])
@@ -90,9 +90,10 @@ def test_nothing_is_delivered_before_the_checks():
 
     assert "checks" in before("image")
     assert "image" in before("rollout")
-    assert {"rollout", "bundle"} <= before("release")
+    assert {"checks", "image", "bundle"} == before("release")
     assert "./.github/workflows/checks.yml" == DELIVERY["checks"]["uses"]
     assert "production" == DELIVERY["rollout"]["environment"]
+    assert {"group": "rollout", "cancel-in-progress": False} == DELIVERY["rollout"]["concurrency"]
 
 
 def test_image_is_built_once_and_rolled_out_by_digest():
