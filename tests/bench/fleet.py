@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import psutil
 from figures import CALM_ROWS, Context, Figure, connect, of_events, of_rounds, one
 
-from pgvigil.database import tick, write_sample
+from pgvigil.database import tick, write_samples
 from pgvigil.model import Sample
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class _Hosts(threading.Thread):
         cpu = (replace(CALM_ROWS["cpu"][0], cpu_usage=usage),)
         connection = self._connections[host_id // _WORKERS % len(self._connections)]
         sent = time.monotonic()
-        write_sample(connection, host_id, Sample(datetime.now(UTC), **{**CALM_ROWS, "cpu": cpu}))
+        write_samples(connection, host_id, [Sample(datetime.now(UTC), **{**CALM_ROWS, "cpu": cpu})])
         self.beats.append((due, sent - due, time.monotonic() - sent))
 
 

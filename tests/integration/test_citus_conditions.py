@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from pgvigil.database import _INSERTS
+from pgvigil.rows import INSERTS
 
 TABLES = ("cpu_log", "memory_log", "disk_log", "network_log")
 
@@ -55,10 +55,10 @@ def test_state_is_kept_by_host(database):
         assert [] == connected.execute(query, (state,)).fetchall()
 
 
-@pytest.mark.parametrize("table", _INSERTS)
+@pytest.mark.parametrize("table", INSERTS)
 def test_statement_of_an_agent_inserts_rows_of_one_host(table):
     """The host is one value of the statement, and no column of the rows that are unpacked."""
-    statement = _INSERTS[table]
+    statement, _ = INSERTS[table]
     assert f"insert into pgvigil.{table}_log (host_id, created_at, " in statement
     assert "select %s, %s, * from unnest(" in statement
     assert 1 == statement.count("host_id")
