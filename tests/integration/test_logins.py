@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from psycopg import errors
 
-from pgvigil.database import write_sample
+from pgvigil.database import write_samples
 from pgvigil.errors import DatabaseError
 from pgvigil.model import CpuLog, Sample
 
@@ -137,7 +137,7 @@ def test_sample_of_a_clock_that_lies_is_refused_with_a_reason(logins, owner, yea
         memory=(), disk=(), network=(),
     )  # fmt: skip
     with pytest.raises(DatabaseError, match="keeps no samples of that time") as refusal:
-        write_sample(web1, host_id, sample)
+        write_samples(web1, host_id, [sample])
     assert "clock" in refusal.value.hint
     assert (0,) == owner.execute("select count(*) from pgvigil.cpu_log").fetchone()
 
