@@ -90,6 +90,9 @@ ALTER TABLE ONLY pgvigil.mail
 ALTER TABLE ONLY pgvigil.mail
     ADD CONSTRAINT mail_pkey PRIMARY KEY (host_id, mail_id);
 
+ALTER TABLE ONLY pgvigil.mailbox
+    ADD CONSTRAINT mailbox_pkey PRIMARY KEY (address);
+
 ALTER TABLE ONLY pgvigil.memory_info
     ADD CONSTRAINT memory_info_host_exists FOREIGN KEY (host_id) REFERENCES pgvigil.host(host_id);
 
@@ -360,7 +363,6 @@ CREATE FUNCTION dashboard.network_series(p_host_name text, p_from timestamp with
 CREATE FUNCTION dashboard.noisy_rule(p_from timestamp with time zone, p_to timestamp with time zone) RETURNS TABLE(threshold_id bigint, title text, scope text, mode text, incidents bigint, hosts bigint, firing_seconds double precision, reopened bigint, mails bigint)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO ''
-    SET jit TO 'off'
     AS $$..$$;
 
 CREATE FUNCTION dashboard.part(p_from timestamp with time zone, p_to timestamp with time zone, p_points integer) RETURNS TABLE(at timestamp with time zone, until timestamp with time zone)
@@ -417,13 +419,23 @@ CREATE FUNCTION pgvigil.cancel_alert(p_alert pgvigil.alert) RETURNS void
     SET search_path TO ''
     AS $$..$$;
 
+CREATE FUNCTION pgvigil.check_health(p_migrations jsonb, p_as_of timestamp with time zone) RETURNS TABLE(name text, is_ok boolean, detail text, remedy text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$..$$;
+
 CREATE FUNCTION pgvigil.claim_host(p_host_name text) RETURNS name
     LANGUAGE plpgsql STABLE
     SET search_path TO ''
     AS $$..$$;
 
-CREATE FUNCTION pgvigil.claim_mail(p_mailer text, p_limit integer, p_as_of timestamp with time zone) RETURNS TABLE(mail_id bigint, host_id integer, alert_id bigint, event text, severity text, address text, attempts integer, host_name text, metric text, metric_title text, unit text, direction text, resource text, sampled_at timestamp with time zone, value double precision, peak_value double precision, fired_at timestamp with time zone, warning double precision, critical double precision, hold_seconds double precision, threshold_id bigint, threshold_scope text, note text, time_zone text, language text, history double precision[], detail text, companions text[])
-    LANGUAGE sql SECURITY DEFINER
+CREATE FUNCTION pgvigil.claim_mail(p_mailer text, p_limit integer, p_as_of timestamp with time zone) RETURNS SETOF pgvigil.mail_text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$..$$;
+
+CREATE FUNCTION pgvigil.claim_next(p_address text, p_mailer text, p_as_of timestamp with time zone) RETURNS pgvigil.mail
+    LANGUAGE plpgsql
     SET search_path TO ''
     AS $$..$$;
 
@@ -438,6 +450,11 @@ CREATE FUNCTION pgvigil.cpu_samples(p_host_id integer, p_from timestamp with tim
 
 CREATE FUNCTION pgvigil.deliver(p_alert pgvigil.alert, p_mail_event text, p_now timestamp with time zone) RETURNS bigint
     LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$..$$;
+
+CREATE FUNCTION pgvigil.digest_items(p_mail pgvigil.mail) RETURNS jsonb
+    LANGUAGE sql STABLE
     SET search_path TO ''
     AS $$..$$;
 
@@ -456,6 +473,11 @@ CREATE FUNCTION pgvigil.end_long_reads(p_as_of timestamp with time zone) RETURNS
     SET search_path TO ''
     AS $$..$$;
 
+CREATE FUNCTION pgvigil.ensure_history_columns() RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$..$$;
+
 CREATE FUNCTION pgvigil.ensure_partitions(p_as_of timestamp with time zone) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -465,6 +487,11 @@ CREATE FUNCTION pgvigil.ensure_partitions(p_as_of timestamp with time zone) RETU
 
 CREATE FUNCTION pgvigil.explain_alert(p_host_name text, p_metric text, p_resource text, p_since timestamp with time zone DEFAULT (statement_timestamp() - '01:00:00'::interval), p_until timestamp with time zone DEFAULT statement_timestamp()) RETURNS TABLE(at timestamp with time zone, value double precision, state text, severity text, event text, why text)
     LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$..$$;
+
+CREATE FUNCTION pgvigil.filling_disks(p_groups text[], p_as_of timestamp with time zone) RETURNS TABLE(host_name text, resource text, usage double precision, days_left double precision, bytes_per_day double precision, statement text)
+    LANGUAGE sql STABLE
     SET search_path TO ''
     AS $$..$$;
 
@@ -483,6 +510,11 @@ CREATE FUNCTION pgvigil.forecast_disk(p_host_id integer, p_disk_name text, p_as_
 
 CREATE FUNCTION pgvigil.forget_resource(p_host_name text, p_resource text) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$..$$;
+
+CREATE FUNCTION pgvigil.form_digest(p_lead pgvigil.mail, p_as_of timestamp with time zone) RETURNS integer
+    LANGUAGE plpgsql
     SET search_path TO ''
     AS $$..$$;
 
@@ -557,6 +589,11 @@ CREATE FUNCTION pgvigil.mail_of_event(p_event text, p_is_reopened boolean, p_is_
     LANGUAGE sql IMMUTABLE
     AS $$..$$;
 
+CREATE FUNCTION pgvigil.mail_text_of(p_mail pgvigil.mail) RETURNS pgvigil.mail_text
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$..$$;
+
 CREATE FUNCTION pgvigil.make_cpu_rollup_1h(p_host_ids integer[], p_from timestamp with time zone, p_until timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO ''
@@ -610,13 +647,13 @@ CREATE FUNCTION pgvigil.mark_fleet(p_at timestamp with time zone) RETURNS void
     SET search_path TO ''
     AS $$..$$;
 
-CREATE FUNCTION pgvigil.mark_mail_failed(p_host_id integer, p_mail_id bigint, p_error text, p_is_permanent boolean, p_as_of timestamp with time zone) RETURNS timestamp with time zone
-    LANGUAGE sql SECURITY DEFINER
+CREATE FUNCTION pgvigil.mark_mail_failed(p_host_id integer, p_mail_id bigint, p_error text, p_about text, p_is_permanent boolean, p_as_of timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$..$$;
 
-CREATE FUNCTION pgvigil.mark_mail_sent(p_host_id integer, p_mail_id bigint, p_message_id text, p_as_of timestamp with time zone) RETURNS void
-    LANGUAGE sql SECURITY DEFINER
+CREATE FUNCTION pgvigil.mark_mail_sent(p_host_id integer, p_mail_id bigint, p_message_id text, p_server_reply text, p_as_of timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$..$$;
 
@@ -633,8 +670,18 @@ CREATE FUNCTION pgvigil.next_mail_due(p_as_of timestamp with time zone) RETURNS 
     SET search_path TO ''
     AS $$..$$;
 
+CREATE FUNCTION pgvigil.next_of_mailbox(p_box pgvigil.mailbox, p_as_of timestamp with time zone) RETURNS pgvigil.mail
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$..$$;
+
 CREATE FUNCTION pgvigil.next_state(p_state pgvigil.alert_state, p_limit pgvigil.alert_limit, p_at timestamp with time zone, p_value double precision) RETURNS pgvigil.alert_state
     LANGUAGE plpgsql IMMUTABLE
+    AS $$..$$;
+
+CREATE FUNCTION pgvigil.noisy_rules(p_groups text[], p_as_of timestamp with time zone) RETURNS TABLE(metric text, title text, scope text, threshold_id bigint, incidents bigint, mails bigint, worst text, remaining bigint, statement text)
+    LANGUAGE sql STABLE
+    SET search_path TO ''
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.note_event(p_alert pgvigil.alert, p_event text, p_mail_event text, p_at timestamp with time zone, p_now timestamp with time zone) RETURNS void
@@ -689,6 +736,11 @@ CREATE FUNCTION pgvigil.play(p_host_name text, p_metric text, p_resource text, p
     SET search_path TO ''
     AS $$..$$;
 
+CREATE FUNCTION pgvigil.preview_mail(p_alert_id bigint DEFAULT NULL::bigint, p_event text DEFAULT NULL::text, p_language text DEFAULT 'en'::text, p_time_zone text DEFAULT 'UTC'::text) RETURNS pgvigil.mail_text
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$..$$;
+
 CREATE FUNCTION pgvigil.queue_mail(p_alert pgvigil.alert, p_event text, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO ''
@@ -709,6 +761,11 @@ CREATE FUNCTION pgvigil.rebuild_rollups() RETURNS void
     AS $_$..$_$;
 
 CREATE FUNCTION pgvigil.rebuild_samples() RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$..$_$;
+
+CREATE FUNCTION pgvigil.rebuild_series() RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $_$..$_$;
@@ -749,7 +806,17 @@ CREATE FUNCTION pgvigil.repair_rollups(p_as_of timestamp with time zone, p_stop_
     SET search_path TO ''
     AS $$..$$;
 
+CREATE FUNCTION pgvigil.resend_mail(p_address text, p_to text DEFAULT NULL::text) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$..$$;
+
 CREATE FUNCTION pgvigil.revert_threshold(p_history_id bigint) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$..$$;
+
+CREATE FUNCTION pgvigil.ring() RETURNS void
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$..$$;
@@ -916,7 +983,12 @@ CREATE FUNCTION pgvigil.tick(p_as_of timestamp with time zone) RETURNS boolean
     SET jit TO 'off'
     AS $_$..$_$;
 
-CREATE FUNCTION pgvigil.waits_for_another(p_mail pgvigil.mail) RETURNS boolean
+CREATE FUNCTION pgvigil.unseen_hosts(p_groups text[], p_as_of timestamp with time zone) RETURNS TABLE(host_name text, last_seen_at timestamp with time zone, statement text)
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$..$$;
+
+CREATE FUNCTION pgvigil.waiting_addresses() RETURNS TABLE(address text, due_at timestamp with time zone)
     LANGUAGE sql STABLE
     SET search_path TO ''
     AS $$..$$;
@@ -936,13 +1008,28 @@ CREATE FUNCTION pgvigil.watch_disks(p_as_of timestamp with time zone) RETURNS vo
     SET search_path TO ''
     AS $$..$$;
 
+CREATE FUNCTION pgvigil.watch_mail(p_as_of timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$..$$;
+
 CREATE FUNCTION pgvigil.watch_silence(p_as_of timestamp with time zone) RETURNS integer
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$..$$;
 
+CREATE FUNCTION pgvigil.weekly_report(p_groups text[], p_as_of timestamp with time zone) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$..$$;
+
 CREATE FUNCTION pgvigil.who_gets(p_host_name text, p_metric text, p_severity text, p_at timestamp with time zone DEFAULT statement_timestamp()) RETURNS TABLE(address text, language text, time_zone text)
     LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$..$$;
+
+CREATE FUNCTION pgvigil.write_weekly_reports(p_as_of timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
     SET search_path TO ''
     AS $$..$$;
 
@@ -954,13 +1041,17 @@ CREATE INDEX alert_recent ON pgvigil.alert USING btree (fired_at);
 
 CREATE INDEX host_of_login ON pgvigil.host USING btree (login_role);
 
+CREATE INDEX mail_claimed ON pgvigil.mail USING btree (claimed_until) WHERE (claimed_until IS NOT NULL);
+
 CREATE INDEX mail_covered ON pgvigil.mail USING btree (covered_by) WHERE (covered_by IS NOT NULL);
 
-CREATE INDEX mail_due ON pgvigil.mail USING btree (due_at) WHERE ((sent_at IS NULL) AND (failed_at IS NULL));
-
-CREATE INDEX mail_of_alert ON pgvigil.mail USING btree (host_id, alert_id);
+CREATE INDEX mail_given_up ON pgvigil.mail USING btree (failed_at) WHERE (failed_at IS NOT NULL);
 
 CREATE INDEX mail_recent ON pgvigil.mail USING btree (created_at);
+
+CREATE INDEX mail_thread ON pgvigil.mail USING btree (host_id, alert_id, address, mail_id);
+
+CREATE INDEX mail_waiting ON pgvigil.mail USING btree (address, due_at, mail_id) WHERE ((sent_at IS NULL) AND (failed_at IS NULL) AND (covered_by IS NULL));
 
 CREATE INDEX threshold_history_of_threshold ON pgvigil.threshold_history USING btree (threshold_id);
 
@@ -1310,7 +1401,7 @@ CREATE TABLE pgvigil.log_table (
 CREATE TABLE pgvigil.mail (
     mail_id bigint NOT NULL,
     host_id integer NOT NULL,
-    alert_id bigint NOT NULL,
+    alert_id bigint,
     event text NOT NULL,
     severity text NOT NULL,
     value double precision NOT NULL,
@@ -1330,10 +1421,26 @@ CREATE TABLE pgvigil.mail (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     detail text DEFAULT ''::text NOT NULL,
     covered_by bigint,
-    CONSTRAINT mail_event_is_known CHECK ((event = ANY (ARRAY['fired'::text, 'escalated'::text, 'eased'::text, 'resolved'::text, 'cancelled'::text, 'reminder'::text, 'flapping'::text]))),
+    is_digest boolean DEFAULT false NOT NULL,
+    is_uncertain boolean DEFAULT false NOT NULL,
+    server_reply text,
+    CONSTRAINT mail_event_is_known CHECK ((event = ANY (ARRAY['fired'::text, 'escalated'::text, 'eased'::text, 'resolved'::text, 'cancelled'::text, 'reminder'::text, 'flapping'::text, 'weekly'::text]))),
+    CONSTRAINT mail_has_alert_unless_weekly CHECK (((alert_id IS NULL) = (event = 'weekly'::text))),
     CONSTRAINT mail_sent_or_failed CHECK (((sent_at IS NULL) OR (failed_at IS NULL)))
 )
 WITH (fillfactor='70', autovacuum_vacuum_scale_factor='0.01', autovacuum_vacuum_threshold='200');
+
+CREATE TABLE pgvigil.mailbox (
+    address text NOT NULL,
+    next_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    crowd double precision DEFAULT 0 NOT NULL,
+    claimed_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    last_host_id integer,
+    last_alert_id bigint,
+    sent_at timestamp with time zone,
+    reported_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    weekly_at timestamp with time zone
+);
 
 CREATE TABLE pgvigil.memory_info (
     id uuid DEFAULT gen_random_uuid() NOT NULL,
@@ -1523,6 +1630,7 @@ CREATE TABLE pgvigil.recipient (
     weekdays smallint[],
     from_time time without time zone,
     to_time time without time zone,
+    weekly boolean DEFAULT true NOT NULL,
     CONSTRAINT recipient_language_is_known CHECK ((language = ANY (ARRAY['en'::text, 'ko'::text]))),
     CONSTRAINT recipient_min_severity_is_known CHECK ((min_severity = ANY (ARRAY['warning'::text, 'critical'::text]))),
     CONSTRAINT recipient_times_come_in_pairs CHECK (((from_time IS NULL) = (to_time IS NULL)))
@@ -1646,7 +1754,7 @@ CREATE TRIGGER _500_judge AFTER INSERT ON pgvigil.memory_log REFERENCING NEW TAB
 
 CREATE TRIGGER _500_judge AFTER INSERT ON pgvigil.network_log REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION pgvigil.tg_network_log__judge();
 
-CREATE TRIGGER _500_rebuild_history AFTER UPDATE ON pgvigil.metric FOR EACH STATEMENT EXECUTE FUNCTION pgvigil.tg_metric__rebuild_history();
+CREATE TRIGGER _500_rebuild_history AFTER INSERT OR DELETE OR UPDATE ON pgvigil.metric FOR EACH STATEMENT EXECUTE FUNCTION pgvigil.tg_metric__rebuild_history();
 
 CREATE TRIGGER _500_rebuild_judging AFTER INSERT OR DELETE OR UPDATE ON pgvigil.metric FOR EACH STATEMENT EXECUTE FUNCTION pgvigil.tg_metric__rebuild_judging();
 
@@ -1685,6 +1793,39 @@ CREATE TYPE pgvigil.alert_state AS (
 	event text
 );
 
+CREATE TYPE pgvigil.mail_text AS (
+	mail_id bigint,
+	host_id integer,
+	alert_id bigint,
+	event text,
+	severity text,
+	address text,
+	attempts integer,
+	host_name text,
+	metric text,
+	metric_title text,
+	unit text,
+	direction text,
+	resource text,
+	sampled_at timestamp with time zone,
+	value double precision,
+	peak_value double precision,
+	fired_at timestamp with time zone,
+	warning double precision,
+	critical double precision,
+	hold_seconds double precision,
+	threshold_id bigint,
+	threshold_scope text,
+	note text,
+	time_zone text,
+	language text,
+	history double precision[],
+	detail text,
+	companions text[],
+	is_digest boolean,
+	items jsonb
+);
+
 CREATE TYPE pgvigil.reading AS (
 	host_id integer,
 	metric text,
@@ -1698,17 +1839,6 @@ CREATE TYPE pgvigil.reading AS (
 CREATE UNIQUE INDEX alert_open_is_unique ON pgvigil.alert USING btree (host_id, metric, resource) WHERE (resolved_at IS NULL);
 
 CREATE UNIQUE INDEX rule_error_open_is_unique ON pgvigil.rule_error USING btree (log_table, metric, threshold_id, message) NULLS NOT DISTINCT WHERE (handled_at IS NULL);
-
-CREATE VIEW dashboard.agent_problem AS
- SELECT h.host_name,
-    p.problem,
-    p.subject,
-    p.detail,
-    p.occurrences,
-    p.started_at,
-    p.last_at
-   FROM (pgvigil.agent_problem p
-     JOIN pgvigil.host h ON (((h.host_id = p.host_id) AND (NOT h.is_deleted))));
 
 CREATE VIEW dashboard.disk_now AS
  SELECT n.host_name,
@@ -2037,6 +2167,38 @@ CREATE VIEW dashboard.upkeep AS
     error
    FROM pgvigil.upkeep u;
 
+CREATE VIEW pgvigil.delivery AS
+ SELECT m.created_at AS written_at,
+    m.address,
+        CASE
+            WHEN (m.sent_at IS NOT NULL) THEN 'sent'::text
+            WHEN (m.failed_at IS NOT NULL) THEN 'given up'::text
+            WHEN (m.covered_by IS NOT NULL) THEN 'waits in a digest'::text
+            WHEN (m.claimed_until > statement_timestamp()) THEN 'in hand'::text
+            ELSE 'waits'::text
+        END AS state,
+    m.event,
+    m.severity,
+    h.host_name,
+    a.metric,
+    a.resource,
+    m.value,
+    m.sampled_at,
+    m.sent_at,
+    (EXTRACT(epoch FROM (m.sent_at - m.created_at)))::double precision AS delay_seconds,
+    m.attempts,
+    m.due_at,
+    m.message_id,
+    m.server_reply,
+    m.last_error,
+    m.covered_by,
+    m.host_id,
+    m.alert_id,
+    m.mail_id
+   FROM ((pgvigil.mail m
+     JOIN pgvigil.host h ON ((h.host_id = m.host_id)))
+     LEFT JOIN pgvigil.alert a ON (((a.host_id = m.host_id) AND (a.alert_id = m.alert_id))));
+
 CREATE VIEW pgvigil.effective_threshold AS
  SELECT h.host_name,
     s.metric,
@@ -2194,6 +2356,10 @@ GRANT ALL ON FUNCTION pgvigil.acknowledge(p_host_name text, p_metric text, p_res
 
 GRANT ALL ON FUNCTION pgvigil.backtest(p_host_name text, p_metric text, p_resource text, p_warning double precision, p_critical double precision, p_hold interval, p_clear_band double precision, p_since timestamp with time zone, p_until timestamp with time zone) TO pgvigil_operator;
 
+GRANT ALL ON FUNCTION pgvigil.check_health(p_migrations jsonb, p_as_of timestamp with time zone) TO pgvigil_mailer;
+
+GRANT ALL ON FUNCTION pgvigil.check_health(p_migrations jsonb, p_as_of timestamp with time zone) TO pgvigil_operator;
+
 GRANT ALL ON FUNCTION pgvigil.claim_mail(p_mailer text, p_limit integer, p_as_of timestamp with time zone) TO pgvigil_mailer;
 
 GRANT ALL ON FUNCTION pgvigil.cpu_samples(p_host_id integer, p_from timestamp with time zone, p_until timestamp with time zone) TO pgvigil_operator;
@@ -2214,9 +2380,9 @@ GRANT ALL ON FUNCTION pgvigil.limit_of(p_host_name text, p_metric text, p_warnin
 
 GRANT ALL ON FUNCTION pgvigil.mail_of_event(p_event text, p_is_reopened boolean, p_is_quiet boolean, p_is_worse boolean) TO pgvigil_operator;
 
-GRANT ALL ON FUNCTION pgvigil.mark_mail_failed(p_host_id integer, p_mail_id bigint, p_error text, p_is_permanent boolean, p_as_of timestamp with time zone) TO pgvigil_mailer;
+GRANT ALL ON FUNCTION pgvigil.mark_mail_failed(p_host_id integer, p_mail_id bigint, p_error text, p_about text, p_is_permanent boolean, p_as_of timestamp with time zone) TO pgvigil_mailer;
 
-GRANT ALL ON FUNCTION pgvigil.mark_mail_sent(p_host_id integer, p_mail_id bigint, p_message_id text, p_as_of timestamp with time zone) TO pgvigil_mailer;
+GRANT ALL ON FUNCTION pgvigil.mark_mail_sent(p_host_id integer, p_mail_id bigint, p_message_id text, p_server_reply text, p_as_of timestamp with time zone) TO pgvigil_mailer;
 
 GRANT ALL ON FUNCTION pgvigil.memory_samples(p_host_id integer, p_from timestamp with time zone, p_until timestamp with time zone) TO pgvigil_operator;
 
@@ -2228,6 +2394,10 @@ GRANT ALL ON FUNCTION pgvigil.next_state(p_state pgvigil.alert_state, p_limit pg
 
 GRANT ALL ON FUNCTION pgvigil.play(p_host_name text, p_metric text, p_resource text, p_limit pgvigil.alert_limit, p_since timestamp with time zone, p_until timestamp with time zone) TO pgvigil_operator;
 
+GRANT ALL ON FUNCTION pgvigil.preview_mail(p_alert_id bigint, p_event text, p_language text, p_time_zone text) TO pgvigil_mailer;
+
+GRANT ALL ON FUNCTION pgvigil.preview_mail(p_alert_id bigint, p_event text, p_language text, p_time_zone text) TO pgvigil_operator;
+
 GRANT ALL ON FUNCTION pgvigil.rank_thresholds(p_host_id integer, p_metric text, p_resource text) TO pgvigil_operator;
 
 GRANT ALL ON FUNCTION pgvigil.record_agent_problems(p_host_id integer, p_problems jsonb) TO pgvigil_agent;
@@ -2235,6 +2405,8 @@ GRANT ALL ON FUNCTION pgvigil.record_agent_problems(p_host_id integer, p_problem
 GRANT ALL ON FUNCTION pgvigil.record_inventory(p_host_id integer, p_inventory jsonb) TO pgvigil_agent;
 
 GRANT ALL ON FUNCTION pgvigil.register_host(p_host_name text, p_sample_interval interval, p_agent_version text, p_groups text[], p_labels jsonb) TO pgvigil_agent;
+
+GRANT ALL ON FUNCTION pgvigil.resend_mail(p_address text, p_to text) TO pgvigil_operator;
 
 GRANT ALL ON FUNCTION pgvigil.revert_threshold(p_history_id bigint) TO pgvigil_operator;
 
@@ -2334,10 +2506,6 @@ GRANT INSERT(user_usage) ON TABLE pgvigil.cpu_log TO pgvigil_agent;
 
 GRANT INSERT(write_bytes_per_second) ON TABLE pgvigil.disk_log TO pgvigil_agent;
 
-GRANT SELECT ON TABLE dashboard.agent_problem TO pgvigil_operator;
-
-GRANT SELECT ON TABLE dashboard.agent_problem TO pgvigil_reader;
-
 GRANT SELECT ON TABLE dashboard.disk_now TO pgvigil_operator;
 
 GRANT SELECT ON TABLE dashboard.disk_now TO pgvigil_reader;
@@ -2410,6 +2578,8 @@ GRANT SELECT ON TABLE pgvigil.cpu_rollup_1h TO pgvigil_operator;
 
 GRANT SELECT ON TABLE pgvigil.cpu_rollup_5m TO pgvigil_operator;
 
+GRANT SELECT ON TABLE pgvigil.delivery TO pgvigil_operator;
+
 GRANT SELECT ON TABLE pgvigil.disk_info TO pgvigil_operator;
 
 GRANT SELECT ON TABLE pgvigil.disk_log TO pgvigil_operator;
@@ -2433,6 +2603,8 @@ GRANT SELECT ON TABLE pgvigil.late_hour TO pgvigil_operator;
 GRANT SELECT ON TABLE pgvigil.log_table TO pgvigil_operator;
 
 GRANT SELECT ON TABLE pgvigil.mail TO pgvigil_operator;
+
+GRANT SELECT ON TABLE pgvigil.mailbox TO pgvigil_operator;
 
 GRANT SELECT ON TABLE pgvigil.memory_info TO pgvigil_operator;
 
@@ -2556,9 +2728,13 @@ REVOKE ALL ON FUNCTION pgvigil.backtest(p_host_name text, p_metric text, p_resou
 
 REVOKE ALL ON FUNCTION pgvigil.cancel_alert(p_alert pgvigil.alert) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgvigil.check_health(p_migrations jsonb, p_as_of timestamp with time zone) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgvigil.claim_host(p_host_name text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.claim_mail(p_mailer text, p_limit integer, p_as_of timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgvigil.claim_next(p_address text, p_mailer text, p_as_of timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.close_alert(p_alert pgvigil.alert, p_reading pgvigil.reading, p_event text) FROM PUBLIC;
 
@@ -2566,21 +2742,29 @@ REVOKE ALL ON FUNCTION pgvigil.cpu_samples(p_host_id integer, p_from timestamp w
 
 REVOKE ALL ON FUNCTION pgvigil.deliver(p_alert pgvigil.alert, p_mail_event text, p_now timestamp with time zone) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgvigil.digest_items(p_mail pgvigil.mail) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgvigil.disk_samples(p_host_id integer, p_from timestamp with time zone, p_until timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.drop_expired_partitions(p_as_of timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.end_long_reads(p_as_of timestamp with time zone) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgvigil.ensure_history_columns() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgvigil.ensure_partitions(p_as_of timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.explain_alert(p_host_name text, p_metric text, p_resource text, p_since timestamp with time zone, p_until timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgvigil.filling_disks(p_groups text[], p_as_of timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.finish_packing(p_log_table text, p_day date) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.forecast_disk(p_host_id integer, p_disk_name text, p_as_of timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.forget_resource(p_host_name text, p_resource text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgvigil.form_digest(p_lead pgvigil.mail, p_as_of timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.handle_rule_errors(p_as_of timestamp with time zone) FROM PUBLIC;
 
@@ -2612,6 +2796,8 @@ REVOKE ALL ON FUNCTION pgvigil.lock_host(p_host_id integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.mail_of_event(p_event text, p_is_reopened boolean, p_is_quiet boolean, p_is_worse boolean) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgvigil.mail_text_of(p_mail pgvigil.mail) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgvigil.make_cpu_rollup_1h(p_host_ids integer[], p_from timestamp with time zone, p_until timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.make_cpu_rollup_5m(p_host_ids integer[], p_from timestamp with time zone, p_until timestamp with time zone) FROM PUBLIC;
@@ -2630,9 +2816,9 @@ REVOKE ALL ON FUNCTION pgvigil.make_network_rollup_5m(p_host_ids integer[], p_fr
 
 REVOKE ALL ON FUNCTION pgvigil.mark_fleet(p_at timestamp with time zone) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgvigil.mark_mail_failed(p_host_id integer, p_mail_id bigint, p_error text, p_is_permanent boolean, p_as_of timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgvigil.mark_mail_failed(p_host_id integer, p_mail_id bigint, p_error text, p_about text, p_is_permanent boolean, p_as_of timestamp with time zone) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgvigil.mark_mail_sent(p_host_id integer, p_mail_id bigint, p_message_id text, p_as_of timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgvigil.mark_mail_sent(p_host_id integer, p_mail_id bigint, p_message_id text, p_server_reply text, p_as_of timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.memory_samples(p_host_id integer, p_from timestamp with time zone, p_until timestamp with time zone) FROM PUBLIC;
 
@@ -2640,7 +2826,11 @@ REVOKE ALL ON FUNCTION pgvigil.network_samples(p_host_id integer, p_from timesta
 
 REVOKE ALL ON FUNCTION pgvigil.next_mail_due(p_as_of timestamp with time zone) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgvigil.next_of_mailbox(p_box pgvigil.mailbox, p_as_of timestamp with time zone) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgvigil.next_state(p_state pgvigil.alert_state, p_limit pgvigil.alert_limit, p_at timestamp with time zone, p_value double precision) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgvigil.noisy_rules(p_groups text[], p_as_of timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.note_event(p_alert pgvigil.alert, p_event text, p_mail_event text, p_at timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
 
@@ -2662,6 +2852,8 @@ REVOKE ALL ON FUNCTION pgvigil.partitioned_tables() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.play(p_host_name text, p_metric text, p_resource text, p_limit pgvigil.alert_limit, p_since timestamp with time zone, p_until timestamp with time zone) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgvigil.preview_mail(p_alert_id bigint, p_event text, p_language text, p_time_zone text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgvigil.queue_mail(p_alert pgvigil.alert, p_event text, p_now timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.rank_thresholds(p_host_id integer, p_metric text, p_resource text) FROM PUBLIC;
@@ -2671,6 +2863,8 @@ REVOKE ALL ON FUNCTION pgvigil.rebuild_judging() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgvigil.rebuild_rollups() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.rebuild_samples() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgvigil.rebuild_series() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.recent_values(p_host_id integer, p_metric text, p_resource text, p_until timestamp with time zone, p_span interval, p_buckets integer) FROM PUBLIC;
 
@@ -2686,7 +2880,11 @@ REVOKE ALL ON FUNCTION pgvigil.register_host(p_host_name text, p_sample_interval
 
 REVOKE ALL ON FUNCTION pgvigil.repair_rollups(p_as_of timestamp with time zone, p_stop_at timestamp with time zone) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgvigil.resend_mail(p_address text, p_to text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgvigil.revert_threshold(p_history_id bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgvigil.ring() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.roll_up(p_host_ids integer[], p_from timestamp with time zone, p_until timestamp with time zone, p_width text) FROM PUBLIC;
 
@@ -2752,7 +2950,9 @@ REVOKE ALL ON FUNCTION pgvigil.tg_threshold__validate() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.tick(p_as_of timestamp with time zone) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgvigil.waits_for_another(p_mail pgvigil.mail) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgvigil.unseen_hosts(p_groups text[], p_as_of timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgvigil.waiting_addresses() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.watch_agent_problems(p_as_of timestamp with time zone) FROM PUBLIC;
 
@@ -2760,6 +2960,12 @@ REVOKE ALL ON FUNCTION pgvigil.watch_clocks(p_as_of timestamp with time zone) FR
 
 REVOKE ALL ON FUNCTION pgvigil.watch_disks(p_as_of timestamp with time zone) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgvigil.watch_mail(p_as_of timestamp with time zone) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgvigil.watch_silence(p_as_of timestamp with time zone) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgvigil.weekly_report(p_groups text[], p_as_of timestamp with time zone) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgvigil.who_gets(p_host_name text, p_metric text, p_severity text, p_at timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgvigil.write_weekly_reports(p_as_of timestamp with time zone) FROM PUBLIC;
