@@ -6,15 +6,15 @@ here=$(cd "$(dirname "$0")" && pwd)
 
 have() { docker image inspect "$1" >/dev/null 2>&1; }
 
-build() { # build TAG DIRECTORY: certificates of this machine are part of each context
-    have "$1" && return
+build() { # build TAG DIRECTORY [ARGUMENT..]: certificates of this machine are part of each context
+    if have "$1"; then return; fi
     echo "lab: making $1"
     local context="$work/context-$2"
     rm -rf "$context"
     cp -r "$here/$2" "$context"
     mkdir -p "$context/ca"
     find /usr/local/share/ca-certificates -name '*.crt' -exec cp {} "$context/ca/" \;
-    docker build --quiet --tag "$1" "$context" >/dev/null
+    docker build --quiet --tag "$1" "${@:3}" "$context" >/dev/null
     rm -rf "$context"
 }
 
@@ -33,4 +33,5 @@ fi
 build python:3.13-slim-trixie python
 build postgres:17.12-trixie postgres
 build pgvigil-lab/target target
+build pgvigil-lab/bare target --build-arg ENGINE=
 build pgvigil-lab/mta mta
