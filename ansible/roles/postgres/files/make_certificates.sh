@@ -1,7 +1,8 @@
 #!/bin/sh
 # An authority that can sign servers and nothing else, and a certificate for this one. Says "changed" when it made one.
-# Usage: make_certificates.sh NAME..   (in the directory where they belong)
+# Usage: make_certificates.sh NAME..
 set -eu
+cd /etc/pgvigil/postgres
 umask 077
 # Never where the server could read it: what is mounted into its container has no key but its own.
 authority=/etc/pgvigil/authority
