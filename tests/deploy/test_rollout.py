@@ -179,6 +179,36 @@ def test_server_takes_only_verified_logins(lab):
     assert "certificate verify failed" in attempt(ca="system")
 
 
+def test_agent_measures_the_host_and_not_its_container(lab):
+    """Cores, memory, disks and interfaces in the database are those that the host's own tools tell."""
+    for name, host in lab.hosts.items():
+        of_host = f"from pgvigil.{{}} join pgvigil.host using (host_id) where host_name = '{name}' and not {{}}.is_deleted"
+        assert lab.value("select cpu_core " + of_host.format(*["cpu_info"] * 2) + " and cpu_name = 'cpu-total'") == host.sh("nproc").strip()
+        assert int(lab.value("select physical_memory " + of_host.format(*["memory_info"] * 2) + " and memory_name = 'memory'")) == 1024 * int(
+            host.sh("awk '/MemTotal/ {print $2}' /proc/meminfo")
+        )
+        disks = dict(lab.sql("select mounted, size " + of_host.format(*["disk_info"] * 2)))
+        assert "/" in disks
+        for mounted, size in disks.items():
+            assert host.sh(f"df --block-size=1 --output=target,size '{mounted}' | tail -1").split() == [mounted, size]
+        interfaces = {row[0] for row in lab.sql("select network_interface " + of_host.format(*["network_info"] * 2))}
+        assert interfaces == {"eth0"}
+
+
+FLAGS = {"--network": "--network host", "--pid": "--pid host", "-v /:/host": "--volume /:/host:ro,rslave"}
+
+
+@pytest.mark.parametrize("missing", FLAGS)
+def test_agent_refuses_without_a_flag_and_names_it(lab, missing):
+    """Exit status 6, and the flag in the message: it would have measured its container."""
+    flags = " ".join(flag for name, flag in FLAGS.items() if name != missing)
+    said = lab.hosts["web1"].sh(
+        f"docker run --rm {flags} --env PGVIGIL_HOST_ROOT=/host pgvigil:0.1.0 agent --once 2>&1; echo status $?"
+    )
+    assert "status 6" in said
+    assert missing in said
+
+
 def test_fleet_survives_what_befalls_hosts(lab):
     """Engine stopped and started, each container's process killed, restart and power cut of each host."""
     for name, host in lab.hosts.items():
