@@ -151,13 +151,13 @@ def build_images() -> None:
     """Make what is missing of the stand-ins, build pgvigil anew, and save what is rolled out into archives."""
     run(str(Path(__file__).parent / "lab/images.sh"), str(WORK), timeout=900)
     run("docker", "build", "--file", str(TOP / "docker/Dockerfile"), "--tag", "pgvigil:0.1.0", str(TOP), timeout=600)
-    save("postgres:17.12-trixie")
-    save("pgvigil:0.1.0")
+    for image in ("postgres:17.12-trixie", "pgvigil:0.1.0", "grafana/grafana:12.3.0", "axllent/mailpit:v1.27"):
+        save(image)
 
 
 def archive(image: str) -> Path:
     """Return where the archive of an image is."""
-    return WORK / f"{image.replace(':', '-')}.tar.gz"
+    return WORK / f"{image.replace(':', '-').replace('/', '-')}.tar.gz"
 
 
 def save(image: str) -> None:
@@ -193,6 +193,19 @@ def start() -> Lab:
     return lab
 
 
+def start_single() -> Host:
+    """Start one machine with the checkout and the images, and nothing running: what Compose is for."""
+    run("docker", "run", "--detach", "--name", "single", "--hostname", "single", *HOST_FLAGS, "pgvigil-lab/single")
+    host = Host("single")
+    host.sh("mkdir -p /srv/pgvigil && systemctl start docker")
+    for directory in ("docker", "grafana"):
+        if (TOP / directory).is_dir():
+            run("docker", "cp", str(TOP / directory), f"single:/srv/pgvigil/{directory}")
+    for image in ("postgres:17.12-trixie", "pgvigil:0.1.0", "grafana/grafana:12.3.0", "axllent/mailpit:v1.27"):
+        run("sh", "-c", f"docker exec -i single docker load --quiet < {archive(image)}")
+    return host
+
+
 def start_mta() -> None:
     """Start Postfix with a certificate of an authority of its own."""
     tls = WORK / "tls"
@@ -219,6 +232,7 @@ def write_inventory(lab: Lab) -> None:
         "pgvigil_image_archive": str(archive("pgvigil:0.1.0")),
         "pgvigil_postgres_archive": str(archive("postgres:17.12-trixie")),
         "agent_interval": "2s",
+        "pgvigil_batches": [1, "100%"],
         "schema_recipients": [{"address": "ops@example.org"}],
         "mailer_smtp_host": "mta",
         "mailer_smtp_port": 587,

@@ -58,7 +58,7 @@ def test_check_mode_passes_on_virgin_hosts(lab):
 def test_first_run_gives_samples_of_every_host(lab):
     """Three lines of inventory and one command: units run, the fleet reports, the groups are known."""
     variables = lab.inventory / "group_vars/all.json"
-    content = json.loads(variables.read_text()) | {"schema_thresholds": [RULE], "pgvigil_batches": [1, "100%"]}
+    content = json.loads(variables.read_text()) | {"schema_thresholds": [RULE]}
     variables.write_text(json.dumps(content))
     assert lab.play().recap("failed") == 0
     since = now(lab)

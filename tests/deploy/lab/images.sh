@@ -35,3 +35,7 @@ build postgres:17.12-trixie postgres
 build pgvigil-lab/target target
 build pgvigil-lab/bare target --build-arg ENGINE=
 build pgvigil-lab/mta mta
+build pgvigil-lab/single target --build-arg "ENGINE=docker.io docker-cli docker-compose"
+# No registry, so no Grafana and no Mailpit: these take their places, so that what is wired to them is wired.
+build axllent/mailpit:v1.27 mailpit
+build grafana/grafana:12.3.0 grafana
