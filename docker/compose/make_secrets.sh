@@ -10,9 +10,10 @@ for name in superuser owner agent mailer grafana; do
     [ -s "$file" ] || password >"$file"
     chown 999:999 "$file"
 done
+# While they are still root's: there is no right to change what is another user's.
+if [ "$(stat -c %u /secrets/postgres)" = 0 ]; then chmod 0700 /secrets/postgres; fi
+if [ "$(stat -c %u /socket)" = 0 ]; then chmod 0755 /socket; fi # who may log in is the server's business
 chown 999:999 /secrets/postgres /socket
-chmod 0700 /secrets/postgres
-chmod 0755 /socket # who may log in is the server's business
 
 for name in owner agent mailer; do
     file=/secrets/$name/pgpass

@@ -14,10 +14,13 @@ import lab as laboratory
 
 @pytest.fixture(scope="session")
 def lab():
-    """Return the machines, virgin; PGVIGIL_LAB_KEEP=1 leaves them there afterwards."""
+    """Return the machines, virgin; PGVIGIL_LAB_KEEP=1 leaves them there afterwards, PGVIGIL_LAB_REUSE=1 takes what was left."""
     problem = laboratory.engine_problem()
     if problem:
         pytest.skip(f"no lab on this machine: {problem}")
+    if os.environ.get("PGVIGIL_LAB_REUSE") == "1":
+        yield laboratory.found()
+        return
     laboratory.WORK.mkdir(exist_ok=True)
     laboratory.build_images()
     yield laboratory.start()

@@ -62,6 +62,10 @@ class Host:
         flags = ["--interactive"] if stdin is not None else []
         return run("docker", "exec", *flags, self.name, "sh", "-c", script, stdin=stdin, check=check, timeout=timeout)
 
+    def is_up(self) -> bool:
+        """Tell whether it has booted, and nothing failed."""
+        return self.sh("systemctl is-system-running", check=False).strip() == "running"
+
     def power_cut(self) -> None:
         """Take the power away, and give it back."""
         run("docker", "kill", "--signal", "KILL", self.name)
@@ -176,6 +180,11 @@ def build_variant(image: str, instructions: str) -> None:
     save(image)
 
 
+def found() -> Lab:
+    """Return the machines of an earlier run, as they are."""
+    return Lab({name: Host(name) for name in AGENT_HOSTS})
+
+
 def start() -> Lab:
     """Start the machines, as virgin as their images are."""
     stop()
@@ -188,7 +197,7 @@ def start() -> Lab:
         lab.hosts[name] = Host(name)
     start_mta()
     for host in lab.hosts.values():
-        wait_until(lambda host=host: host.sh("systemctl is-system-running", check=False).strip() == "running", f"{host.name} runs")
+        wait_until(host.is_up, f"{host.name} runs")
     write_inventory(lab)
     return lab
 
@@ -197,6 +206,7 @@ def start_single() -> Host:
     """Start one machine with the checkout and the images, and nothing running: what Compose is for."""
     run("docker", "run", "--detach", "--name", "single", "--hostname", "single", *HOST_FLAGS, "pgvigil-lab/single")
     host = Host("single")
+    wait_until(host.is_up, "single runs")
     host.sh("mkdir -p /srv/pgvigil && systemctl start docker")
     for directory in ("docker", "grafana"):
         if (TOP / directory).is_dir():
@@ -212,9 +222,10 @@ def start_mta() -> None:
     shutil.rmtree(tls, ignore_errors=True)
     tls.mkdir(parents=True)
     run("sh", "-euc", f"""cd {tls}
-        openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj '/CN=mta' -keyout ca.key -out ca.crt
+        openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj '/CN=mta' \
+            -addext keyUsage=critical,keyCertSign -keyout ca.key -out ca.crt
         openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj '/CN=mta.lab' -keyout server.key -out server.csr
-        printf 'subjectAltName=DNS:mta' > ext
+        printf 'subjectAltName=DNS:mta\\nsubjectKeyIdentifier=hash\\nauthorityKeyIdentifier=keyid' > ext
         openssl x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 30 -extfile ext -out server.crt
         openssl rand -hex 12 > smtp_password""")
     run("docker", "run", "--detach", "--name", "mta", "--hostname", "mta", "--network", NETWORK, "--ip", ADDRESSES["mta"],

@@ -21,17 +21,17 @@ RULE = {"metric": "cpu_usage", "host_group": "shop", "resource": "cpu-total", "w
 def samples(lab, host: str, since: str) -> int:
     """Return how many samples of a host were stored since a moment of the database."""
     return int(lab.value(
-        f"select count(*) from pgvigil.cpu_log join pgvigil.host using (host_id)"
-        f" where host_name = '{host}' and updated_at > '{since}'"
+        f"select count(*) from pgvigil.cpu_log as l join pgvigil.host as h using (host_id)"
+        f" where h.host_name = '{host}' and l.updated_at > '{since}'"
     ))  # fmt: skip
 
 
 def longest_gap(lab, host: str, since: str) -> float:
     """Return the longest time between two samples of a host, in seconds, by the host's clock."""
     return float(lab.value(
-        f"select coalesce(max(extract(epoch from gap)), 1e9) from (select created_at - lag(created_at) over (order by created_at)"
-        f" as gap from pgvigil.cpu_log join pgvigil.host using (host_id) where host_name = '{host}'"
-        f" and created_at > '{since}') as g"
+        f"select coalesce(max(extract(epoch from gap)), 1e9) from (select l.created_at - lag(l.created_at) over (order by l.created_at)"
+        f" as gap from pgvigil.cpu_log as l join pgvigil.host as h using (host_id) where h.host_name = '{host}'"
+        f" and l.created_at > '{since}') as g"
     ))  # fmt: skip
 
 
@@ -72,6 +72,7 @@ def test_first_run_gives_samples_of_every_host(lab):
         ["db1", "{}", "t"], ["web1", "{shop}", "t"], ["web2", "{shop}", "t"], ["web3", "{}", "t"],
     ]  # fmt: skip
     assert lab.value("select count(*) from pgvigil.silence where ends_at > now()") == "0"
+    assert lab.value("select count(*) from pgvigil.alert where metric = 'host_silence'") == "0", "nobody was expected too early"
 
 
 def test_burning_cpu_gives_a_mail(lab):
