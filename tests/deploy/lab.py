@@ -104,7 +104,7 @@ class Lab:
         started = time.monotonic()
         environment = {**os.environ, "ANSIBLE_CONFIG": str(TOP / "ansible/ansible.cfg"), "ANSIBLE_FORCE_COLOR": "0"}
         done = subprocess.run(
-            [ansible("ansible-playbook"), "-i", str(self.inventory), playbook, *arguments],
+            [ansible("ansible-playbook"), "-i", str(self.inventory), playbook, "--extra-vars", '{"pgvigil_batches": [1, "100%"]}', *arguments],
             cwd=TOP / "ansible", env=environment, capture_output=True, text=True, check=False, timeout=900,
         )  # fmt: skip
         say(f"{playbook} {' '.join(arguments)}: {time.monotonic() - started:.0f} s, status {done.returncode}")
@@ -243,7 +243,6 @@ def write_inventory(lab: Lab) -> None:
         "pgvigil_image_archive": str(archive("pgvigil:0.1.0")),
         "pgvigil_postgres_archive": str(archive("postgres:17.12-trixie")),
         "agent_interval": "2s",
-        "pgvigil_batches": [1, "100%"],
         "schema_recipients": [{"address": "ops@example.org"}],
         "mailer_smtp_host": "mta",
         "mailer_smtp_port": 587,
