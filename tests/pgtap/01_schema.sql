@@ -44,7 +44,7 @@ select functions_are(
         'has_newer_sample', 'has_open_alert', 'is_due', 'is_future', 'is_within', 'judge', 'judge_derived', 'judge_reading',
         'keep_state', 'limit_of', 'lock_host', 'mail_of_event', 'mail_text_of', 'mark_mail_failed', 'mark_mail_sent', 'next_mail_due',
         'next_of_mailbox', 'next_state', 'noisy_rules', 'note_event', 'open_alert', 'play', 'preview_mail', 'queue_mail', 'rank_thresholds', 'rebuild_judging',
-        'recent_values', 'record_agent_problems', 'record_inventory', 'record_rule_error', 'refresh_gate', 'register_host', 'resend_mail', 'ring', 'revert_threshold',
+        'recent_values', 'record_agent_problems', 'record_inventory', 'record_rule_error', 'refresh_gate', 'register_host', 'report_rollout', 'resend_mail', 'ring', 'revert_threshold',
         'samples_of', 'seen_at', 'send_reminders', 'setting', 'silence_for', 'silence_until', 'silenced_by',
         'suggest_threshold', 'sweep_gate', 'sync_thresholds', 'tg_cpu_log__judge', 'tg_disk_log__judge', 'tg_host__refresh_gate',
         'tg_mail__ring', 'tg_memory_log__judge', 'tg_metric__rebuild_judging', 'tg_network_log__judge',
