@@ -13,7 +13,13 @@ from pathlib import Path
 TOP = Path(__file__).parents[2]
 WORK = Path(os.environ.get("PGVIGIL_LAB_DIRECTORY", TOP / ".lab"))
 NETWORK = "pgvigil-lab"
-ADDRESSES = {"db1": "172.30.0.10", "web1": "172.30.0.11", "web2": "172.30.0.12", "web3": "172.30.0.13", "mta": "172.30.0.20"}
+ADDRESSES = {
+    "db1": "172.30.0.10",
+    "web1": "172.30.0.11",
+    "web2": "172.30.0.12",
+    "web3": "172.30.0.13",
+    "mta": "172.30.0.20",
+}
 AGENT_HOSTS = ("db1", "web1", "web2", "web3")
 # Three capabilities and a cgroup namespace are what a host with an engine needs; see lab/README.md.
 HOST_FLAGS = [
@@ -86,7 +92,8 @@ class Lab:
     def sql(self, query: str) -> list[list[str]]:
         """Ask the database of the lab, as its superuser; rows of texts."""
         text = self.hosts["db1"].sh(
-            "docker exec -i --user postgres pgvigil-postgres psql -XAtq -F '\t' -v ON_ERROR_STOP=1 -d pgvigil", stdin=query
+            "docker exec -i --user postgres pgvigil-postgres psql -XAtq -F '\t' -v ON_ERROR_STOP=1 -d pgvigil",
+            stdin=query,
         )
         return [line.split("\t") for line in text.splitlines()]
 
@@ -176,7 +183,15 @@ def save(image: str) -> None:
 
 def build_variant(image: str, instructions: str) -> None:
     """Build an image on top of pgvigil, and save it."""
-    run("docker", "build", "--quiet", "--tag", image, "-", stdin=f"FROM pgvigil:0.1.0\nUSER 0\n{instructions}\nUSER 10340:10340\n")
+    run(
+        "docker",
+        "build",
+        "--quiet",
+        "--tag",
+        image,
+        "-",
+        stdin=f"FROM pgvigil:0.1.0\nUSER 0\n{instructions}\nUSER 10340:10340\n",
+    )
     save(image)
 
 
@@ -221,13 +236,17 @@ def start_mta() -> None:
     tls = WORK / "tls"
     shutil.rmtree(tls, ignore_errors=True)
     tls.mkdir(parents=True)
-    run("sh", "-euc", f"""cd {tls}
+    run(
+        "sh",
+        "-euc",
+        f"""cd {tls}
         openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj '/CN=mta' \
             -addext keyUsage=critical,keyCertSign -keyout ca.key -out ca.crt
         openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj '/CN=mta.lab' -keyout server.key -out server.csr
         printf 'subjectAltName=DNS:mta\\nsubjectKeyIdentifier=hash\\nauthorityKeyIdentifier=keyid' > ext
         openssl x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 30 -extfile ext -out server.crt
-        openssl rand -hex 12 > smtp_password""")
+        openssl rand -hex 12 > smtp_password""",
+    )
     run("docker", "run", "--detach", "--name", "mta", "--hostname", "mta", "--network", NETWORK, "--ip", ADDRESSES["mta"],
         "--volume", f"{tls}:/tls:ro", "--label", "pgvigil-lab", "pgvigil-lab/mta")  # fmt: skip
 

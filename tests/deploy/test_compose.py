@@ -28,7 +28,10 @@ def test_up_gives_samples_and_the_first_mail(single):
     """`up --wait` ends well; samples arrive; a rule that is broken at once gives a mail in the catcher."""
     single.sh(f"{COMPOSE} up --no-build --wait --wait-timeout 180", timeout=240)
     wait_until(lambda: int(psql(single, "select count(*) from pgvigil.cpu_log")) > 0, "samples", 60)
-    psql(single, "insert into pgvigil.threshold (metric, resource, warning, note) values ('memory_usage', 'memory', 0.1, 'a test')")
+    psql(
+        single,
+        "insert into pgvigil.threshold (metric, resource, warning, note) values ('memory_usage', 'memory', 0.1, 'a test')",
+    )
     wait_until(lambda: "Subject: [pgvigil]" in single.sh(f"{COMPOSE} logs --no-log-prefix mail"), "the first mail", 60)
 
 

@@ -72,20 +72,26 @@ def test_first_run_gives_samples_of_every_host(lab):
         ["db1", "{}", "t"], ["web1", "{shop}", "t"], ["web2", "{shop}", "t"], ["web3", "{}", "t"],
     ]  # fmt: skip
     assert lab.value("select count(*) from pgvigil.silence where ends_at > now()") == "0"
-    assert lab.value("select count(*) from pgvigil.alert where metric = 'host_silence'") == "0", "nobody was expected too early"
+    assert lab.value("select count(*) from pgvigil.alert where metric = 'host_silence'") == "0", (
+        "nobody was expected too early"
+    )
 
 
 def test_burning_cpu_gives_a_mail(lab):
     """A real breach on a host: its mail is in the mailbox of the MTA, by STARTTLS and a login."""
     lab.hosts["web1"].sh("for i in 1 2 3; do timeout 40 sh -c 'while :; do :; done' & done", timeout=10)
     wait_until(
-        lambda: re.search(r"Subject: \[pgvigil\] web[12]: CPU usage", lab.mails()), "a mail about the CPU of a shop host", 60
+        lambda: re.search(r"Subject: \[pgvigil\] web[12]: CPU usage", lab.mails()),
+        "a mail about the CPU of a shop host",
+        60,
     )
 
 
 def test_second_run_changes_nothing(lab):
     """changed=0, and nothing restarts."""
-    ids = {name: host.sh("docker ps --no-trunc --format '{{.Names}} {{.ID}}' | sort") for name, host in lab.hosts.items()}
+    ids = {
+        name: host.sh("docker ps --no-trunc --format '{{.Names}} {{.ID}}' | sort") for name, host in lab.hosts.items()
+    }
     played = lab.play()
     assert played.recap("changed") == 0, re.findall(r"TASK \[.*\n(?=changed)", played.output)
     for name, host in lab.hosts.items():
@@ -125,7 +131,11 @@ def secrets_of(lab) -> set[str]:
     for host in lab.hosts.values():
         for line in host.sh("cat /etc/pgvigil/*/pgpass").splitlines():
             found.add(line.rsplit(":", 1)[1])
-        found |= set(host.sh("cat /etc/pgvigil/*/*.key /etc/pgvigil/authority/*.key 2>/dev/null | grep -v -- ---", check=False).split())
+        found |= set(
+            host.sh(
+                "cat /etc/pgvigil/*/*.key /etc/pgvigil/authority/*.key 2>/dev/null | grep -v -- ---", check=False
+            ).split()
+        )
     return found
 
 
@@ -138,7 +148,9 @@ def test_no_secret_is_where_others_can_read_it(lab):
         pgpass = machine.file("/etc/pgvigil/agent/pgpass")
         assert (pgpass.mode, pgpass.uid) == (0o400, 10340)
         assert machine.file("/etc/pgvigil/agent").mode == 0o750
-        loose = machine.check_output("find /etc/pgvigil -type f -perm /o+rwx ! -name '*.archive' ! -name '*.service' | sort")
+        loose = machine.check_output(
+            "find /etc/pgvigil -type f -perm /o+rwx ! -name '*.archive' ! -name '*.service' | sort"
+        )
         assert loose == ""
         everything = machine.check_output(
             "cat /etc/systemd/system/pgvigil* /etc/pgvigil/*.env /etc/pgvigil/*.release /etc/pgvigil/good/*; journalctl --no-pager;"
@@ -185,11 +197,16 @@ def test_server_takes_only_verified_logins(lab):
 def test_agent_measures_the_host_and_not_its_container(lab):
     """Cores, memory, disks and interfaces in the database are those that the host's own tools tell."""
     for name, host in lab.hosts.items():
-        of_host = f"from pgvigil.{{}} join pgvigil.host using (host_id) where host_name = '{name}' and not {{}}.is_deleted"
-        assert lab.value("select cpu_core " + of_host.format(*["cpu_info"] * 2) + " and cpu_name = 'cpu-total'") == host.sh("nproc").strip()
-        assert int(lab.value("select physical_memory " + of_host.format(*["memory_info"] * 2) + " and memory_name = 'memory'")) == 1024 * int(
-            host.sh("awk '/MemTotal/ {print $2}' /proc/meminfo")
+        of_host = (
+            f"from pgvigil.{{}} join pgvigil.host using (host_id) where host_name = '{name}' and not {{}}.is_deleted"
         )
+        assert (
+            lab.value("select cpu_core " + of_host.format(*["cpu_info"] * 2) + " and cpu_name = 'cpu-total'")
+            == host.sh("nproc").strip()
+        )
+        assert int(
+            lab.value("select physical_memory " + of_host.format(*["memory_info"] * 2) + " and memory_name = 'memory'")
+        ) == 1024 * int(host.sh("awk '/MemTotal/ {print $2}' /proc/meminfo"))
         disks = dict(lab.sql("select mounted, size " + of_host.format(*["disk_info"] * 2)))
         assert "/" in disks
         for mounted, size in disks.items():
@@ -220,11 +237,17 @@ def test_fleet_survives_what_befalls_hosts(lab):
             host.sh("systemctl stop docker docker.socket && systemctl start docker", timeout=180)
         else:
             host.sh("systemctl stop docker docker.socket && systemctl start docker")
-        wait_until(lambda: all_arrive(lab, now_minus(lab, 6)), f"samples after the engine of {name} was stopped and started", 120)
+        wait_until(
+            lambda: all_arrive(lab, now_minus(lab, 6)),
+            f"samples after the engine of {name} was stopped and started",
+            120,
+        )
     for name, host in lab.hosts.items():
         for container in CONTAINERS.get(name, ("pgvigil-agent",)):
             host.sh(f"kill -KILL $(docker inspect --format '{{{{.State.Pid}}}}' {container})")
-        wait_until(lambda: all_arrive(lab, now_minus(lab, 6)), f"samples after the processes of {name} were killed", 120)
+        wait_until(
+            lambda: all_arrive(lab, now_minus(lab, 6)), f"samples after the processes of {name} were killed", 120
+        )
     for name, host in lab.hosts.items():
         host.restart()
         wait_until(lambda: all_arrive(lab, now_minus(lab, 6)), f"samples after {name} was restarted", 120)
@@ -255,7 +278,9 @@ def test_cut_off_database_costs_no_sample(lab):
 
 def test_upgrade_under_load_keeps_every_host_reporting(lab):
     """A new image, agent after agent: the new version reports, and no host is away for longer than its restart."""
-    build_variant("pgvigil:0.1.1", "RUN sed -i s/0.1.0/0.1.1/ /opt/pgvigil/lib/python3*/site-packages/pgvigil/__init__.py")
+    build_variant(
+        "pgvigil:0.1.1", "RUN sed -i s/0.1.0/0.1.1/ /opt/pgvigil/lib/python3*/site-packages/pgvigil/__init__.py"
+    )
     since = now(lab)
     lab.play("site.yml", *images("pgvigil:0.1.1"))
     assert lab.sql("select distinct agent_version from pgvigil.host") == [["0.1.1"]]
@@ -266,7 +291,9 @@ def test_upgrade_under_load_keeps_every_host_reporting(lab):
 def images(image: str, role: str = "pgvigil") -> list[str]:
     """Return the arguments that roll an image out: to all, or to one role."""
     prefix = "pgvigil_image" if role == "pgvigil" else role
-    names = ("pgvigil_image", "pgvigil_image_archive") if role == "pgvigil" else (f"{prefix}_image", f"{prefix}_archive")
+    names = (
+        ("pgvigil_image", "pgvigil_image_archive") if role == "pgvigil" else (f"{prefix}_image", f"{prefix}_archive")
+    )
     return ["--extra-vars", json.dumps(dict(zip(names, (image, str(archive(image))), strict=True)))]
 
 
@@ -283,11 +310,20 @@ def test_broken_release_is_taken_back(lab, image, instructions):
     running = {name: host.sh("docker inspect --format '{{.Image}}' pgvigil-agent") for name, host in lab.hosts.items()}
     mails = lab.mails().count("Failed rollout")
     # Two variables each: the agents get the broken image, all else keeps the one that works.
-    arguments = [*images("pgvigil:0.1.1"), *images(image, "agent"), "--extra-vars", "agent_gate_seconds=15", "--tags", "agent"]
+    arguments = [
+        *images("pgvigil:0.1.1"),
+        *images(image, "agent"),
+        "--extra-vars",
+        "agent_gate_seconds=15",
+        "--tags",
+        "agent",
+    ]
     played = lab.play("site.yml", *arguments, check=False)
     assert played.status != 0
     assert "did not do its work within 15 s" in played.output
-    assert {name: host.sh("docker inspect --format '{{.Image}}' pgvigil-agent") for name, host in lab.hosts.items()} == running
+    assert {
+        name: host.sh("docker inspect --format '{{.Image}}' pgvigil-agent") for name, host in lab.hosts.items()
+    } == running
     wait_until(lambda: all_arrive(lab, now_minus(lab, 6)), "samples of every host by the old image")
     failed = lab.sql("select host_name from pgvigil.silence where ends_at > now() and note like '%failed'")
     assert len(failed) == 1, "only the first host of the fleet was touched"
@@ -296,20 +332,25 @@ def test_broken_release_is_taken_back(lab, image, instructions):
     lab.sql("update pgvigil.silence set ends_at = now() where ends_at > now()")
     # The next good run ends the incident.
     lab.play("site.yml", *images("pgvigil:0.1.1"), "--extra-vars", "agent_interval=3s", "--tags", "agent")
-    assert lab.value(
-        "select count(*) from pgvigil.alert where metric = 'rollout_failed' and resolved_at is null") == "0"
+    assert (
+        lab.value("select count(*) from pgvigil.alert where metric = 'rollout_failed' and resolved_at is null") == "0"
+    )
     lab.play("site.yml", *images("pgvigil:0.1.1"), "--tags", "agent")
 
 
 def test_rotation_leaves_no_gap(lab):
     """Each login has a new password, the old one is refused, and each beat of the time is there."""
     old = {name: host.sh("cat /etc/pgvigil/agent/pgpass") for name, host in lab.hosts.items()}
-    verifiers = dict(lab.sql("select rolname, rolpassword from pg_authid where rolname like 'pgvigil%' and rolpassword is not null"))
+    verifiers = dict(
+        lab.sql("select rolname, rolpassword from pg_authid where rolname like 'pgvigil%' and rolpassword is not null")
+    )
     since = now(lab)
     lab.play("rotate_secrets.yml")
     for name, host in lab.hosts.items():
         assert host.sh("cat /etc/pgvigil/agent/pgpass") != old[name]
-    renewed = dict(lab.sql("select rolname, rolpassword from pg_authid where rolname like 'pgvigil%' and rolpassword is not null"))
+    renewed = dict(
+        lab.sql("select rolname, rolpassword from pg_authid where rolname like 'pgvigil%' and rolpassword is not null")
+    )
     assert verifiers.keys() == renewed.keys()
     assert all(verifiers[name] != renewed[name] for name in verifiers)
     wait_until(lambda: all_arrive(lab, now_minus(lab, 6)), "samples with the new passwords")
@@ -321,7 +362,9 @@ def test_uninstall_leaves_the_data_and_nothing_else(lab):
     """No unit, container, image, file, login or engine that was not there before; the data directory stays."""
     lab.play("uninstall.yml")
     for name, host in lab.hosts.items():
-        assert not host.sh("ls -d /etc/pgvigil /etc/systemd/system/pgvigil* /var/lib/pgvigil-engine 2>/dev/null", check=False)
+        assert not host.sh(
+            "ls -d /etc/pgvigil /etc/systemd/system/pgvigil* /var/lib/pgvigil-engine 2>/dev/null", check=False
+        )
         assert host.sh("systemctl list-units --all --plain --no-legend 'pgvigil*'") == ""
         left = host.sh("ls /var/lib/pgvigil 2>/dev/null", check=False).split()
         assert left == (["postgres"] if name == "db1" else [])

@@ -6,7 +6,9 @@ import pathlib
 
 for path in (os.environ["GF_SECURITY_ADMIN_PASSWORD__FILE"], os.environ["PGVIGIL_DATASOURCE_PASSWORD"][8:-1]):
     assert pathlib.Path(path).read_text(), f"{path} is empty"
-assert list(pathlib.Path(os.environ["GF_PATHS_PROVISIONING"]).glob("datasources/*.y*ml")), "no data source is provisioned"
+assert list(pathlib.Path(os.environ["GF_PATHS_PROVISIONING"]).glob("datasources/*.y*ml")), (
+    "no data source is provisioned"
+)
 pathlib.Path("/var/lib/grafana/grafana.db").touch()
 
 
