@@ -86,22 +86,6 @@ publish: ## make a GitHub release of dist/ and of what CHANGELOG.md says
 rollout: $(VENV)/.deploy ## deploy PGVIGIL_IMAGE by Ansible to the inventory in the environment
 	@ANSIBLE_PLAYBOOK=$(CURDIR)/$(BIN)/ansible-playbook sh .github/rollout.sh
 
-dashboards: $(VENV)/.dev ## write the dashboards anew, and validate them against Grafana's schema (needs npm)
-	@$(BIN)/python grafana/make_dashboards.py
-	@$(BIN)/pytest tests/grafana
-
-image: ## build the container image, and save it into dist/ for hosts without a registry
-	docker build --file docker/Dockerfile --tag pgvigil:$(VERSION) --build-arg VERSION=$(VERSION) .
-	@mkdir -p dist
-	docker save pgvigil:$(VERSION) | gzip > dist/pgvigil-$(VERSION).tar.gz
-
-test-deploy: $(VENV)/.deploy ## roll out to hosts with systemd in containers; needs root and a Docker engine, 15 minutes
-	@$(BIN)/pytest -s --confcutdir=tests/deploy tests/deploy
-
-lint-deploy: $(VENV)/.deploy ## ansible-lint, yamllint
-	$(BIN)/yamllint --strict --config-file ansible/.yamllint ansible docker
-	cd ansible && PATH="$(CURDIR)/$(BIN):$$PATH" ANSIBLE_CONFIG=ansible.cfg ansible-lint --offline
-
 clean: ## remove what the targets made
 	rm -rf $(VENV) .demo .lab dist .mypy_cache .pytest_cache .ruff_cache .hypothesis bench-results
 

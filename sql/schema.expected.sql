@@ -363,6 +363,7 @@ CREATE FUNCTION dashboard.network_series(p_host_name text, p_from timestamp with
 CREATE FUNCTION dashboard.noisy_rule(p_from timestamp with time zone, p_to timestamp with time zone) RETURNS TABLE(threshold_id bigint, title text, scope text, mode text, incidents bigint, hosts bigint, firing_seconds double precision, reopened bigint, mails bigint)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO ''
+    SET jit TO 'off'
     AS $$..$$;
 
 CREATE FUNCTION dashboard.part(p_from timestamp with time zone, p_to timestamp with time zone, p_points integer) RETURNS TABLE(at timestamp with time zone, until timestamp with time zone)
@@ -802,6 +803,11 @@ CREATE FUNCTION pgvigil.register_host(p_host_name text, p_sample_interval interv
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.repair_rollups(p_as_of timestamp with time zone, p_stop_at timestamp with time zone) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$..$$;
+
+CREATE FUNCTION pgvigil.report_rollout(p_host_name text, p_service text, p_failure text DEFAULT NULL::text, p_as_of timestamp with time zone DEFAULT statement_timestamp()) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$..$$;
@@ -1840,6 +1846,17 @@ CREATE UNIQUE INDEX alert_open_is_unique ON pgvigil.alert USING btree (host_id, 
 
 CREATE UNIQUE INDEX rule_error_open_is_unique ON pgvigil.rule_error USING btree (log_table, metric, threshold_id, message) NULLS NOT DISTINCT WHERE (handled_at IS NULL);
 
+CREATE VIEW dashboard.agent_problem AS
+ SELECT h.host_name,
+    p.problem,
+    p.subject,
+    p.detail,
+    p.occurrences,
+    p.started_at,
+    p.last_at
+   FROM (pgvigil.agent_problem p
+     JOIN pgvigil.host h ON (((h.host_id = p.host_id) AND (NOT h.is_deleted))));
+
 CREATE VIEW dashboard.disk_now AS
  SELECT n.host_name,
     d.disk_name,
@@ -2506,6 +2523,10 @@ GRANT INSERT(user_usage) ON TABLE pgvigil.cpu_log TO pgvigil_agent;
 
 GRANT INSERT(write_bytes_per_second) ON TABLE pgvigil.disk_log TO pgvigil_agent;
 
+GRANT SELECT ON TABLE dashboard.agent_problem TO pgvigil_operator;
+
+GRANT SELECT ON TABLE dashboard.agent_problem TO pgvigil_reader;
+
 GRANT SELECT ON TABLE dashboard.disk_now TO pgvigil_operator;
 
 GRANT SELECT ON TABLE dashboard.disk_now TO pgvigil_reader;
@@ -2879,6 +2900,8 @@ REVOKE ALL ON FUNCTION pgvigil.refresh_gate(p_host_id integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgvigil.register_host(p_host_name text, p_sample_interval interval, p_agent_version text, p_groups text[], p_labels jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.repair_rollups(p_as_of timestamp with time zone, p_stop_at timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgvigil.report_rollout(p_host_name text, p_service text, p_failure text, p_as_of timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.resend_mail(p_address text, p_to text) FROM PUBLIC;
 

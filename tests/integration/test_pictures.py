@@ -14,7 +14,8 @@ def test_fleet_of_the_pictures_has_its_three_alerts(database):
     with psycopg.connect(database, autocommit=True) as owner:
         owner.execute(FLEET.read_bytes())
         alerts = owner.execute(
-            "select h.host_name, a.metric, a.severity from pgvigil.alert as a inner join pgvigil.host as h using (host_id)"
+            "select h.host_name, a.metric, a.severity"
+            " from pgvigil.alert as a inner join pgvigil.host as h using (host_id)"
             " where a.state = 'firing' order by h.host_name"
         ).fetchall()
         mails = owner.execute("select count(*) from pgvigil.mail where event = 'fired'").fetchone()
