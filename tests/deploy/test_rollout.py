@@ -215,7 +215,7 @@ def test_agent_measures_the_host_and_not_its_container(lab):
         assert interfaces == {"eth0"}
 
 
-FLAGS = {"--network": "--network host", "--pid": "--pid host", "-v /:/host": "--volume /:/host:ro,rslave"}
+FLAGS = {"--network": "--network host", "--pid": "--pid host", "--volume=/:/host": "--volume /:/host:ro,rslave"}
 
 
 @pytest.mark.parametrize("missing", FLAGS)
