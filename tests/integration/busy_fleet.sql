@@ -190,18 +190,23 @@ create table busy.network_log as table pgvigil.network_log;
 do $$
 declare
     v_mail record;
+    v_at timestamptz;
     v_n integer := 0;
 begin
-    for v_mail in select c.host_id, c.mail_id from pgvigil.claim_mail('busy', 100, clock_timestamp()) as c
+    -- an address gets one mail at a time, with a wait in between
+    for v_at in select generate_series(clock_timestamp(), clock_timestamp() + interval '5 minutes', interval '10 seconds')
     loop
-        v_n := v_n + 1;
-        if v_n = 1 then
-            perform pgvigil.mark_mail_failed(v_mail.host_id, v_mail.mail_id, '550 no such user', true, clock_timestamp());
-        elsif v_n = 2 then
-            perform pgvigil.mark_mail_failed(v_mail.host_id, v_mail.mail_id, '451 try later', false, clock_timestamp());
-        else
-            perform pgvigil.mark_mail_sent(v_mail.host_id, v_mail.mail_id, '<busy@example.org>', clock_timestamp());
-        end if;
+        for v_mail in select c.host_id, c.mail_id from pgvigil.claim_mail('busy', 100, v_at) as c
+        loop
+            v_n := v_n + 1;
+            if v_n = 1 then
+                perform pgvigil.mark_mail_failed(v_mail.host_id, v_mail.mail_id, '550 no such user', 'recipient', true, v_at);
+            elsif v_n = 2 then
+                perform pgvigil.mark_mail_failed(v_mail.host_id, v_mail.mail_id, '451 try later', 'recipient', false, v_at);
+            else
+                perform pgvigil.mark_mail_sent(v_mail.host_id, v_mail.mail_id, '<busy@example.org>', '250 OK', v_at);
+            end if;
+        end loop;
     end loop;
 end
 $$;

@@ -20,6 +20,6 @@ def test_fleet_of_the_pictures_has_its_three_alerts(database):
         ).fetchall()
         mails = owner.execute("select count(*) from pgvigil.mail where event = 'fired'").fetchone()
     assert [
-        ("db1", "cpu_usage", "warning"), ("web2", "disk_usage", "critical"), ("web4", "host_silence", "critical"),
+        ("db1", "cpu_usage", "critical"), ("web2", "disk_usage", "critical"), ("web4", "host_silence", "critical"),
     ] == alerts  # fmt: skip
     assert (3,) == mails

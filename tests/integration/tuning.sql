@@ -86,24 +86,32 @@ begin
 end
 $$;
 
--- A mailer works on what is due, one mail at a time: one address is unknown, one server says to come back later.
+-- A mailer works on what is due for twenty seconds: one address is unknown, one server says to come back later. One try
+-- of each, whatever the random part of the wait.
+update pgvigil.setting set value = '1 hour' where setting in ('mail_retry_first', 'mail_retry_longest');
 do $$
 declare
     v_mail record;
-    v_at timestamptz := '2026-03-09 09:50';
+    v_at timestamptz;
 begin
+    for v_at in select generate_series(timestamptz '2026-03-09 09:50', '2026-03-09 09:50:20', interval '1 second')
     loop
-        select c.* into v_mail from pgvigil.claim_mail('mail1/4711', 1, v_at) as c;
-        exit when not found;
-        if v_mail.address = 'dba@example.org' then
-            perform pgvigil.mark_mail_failed(
-                v_mail.host_id, v_mail.mail_id, '550 5.1.1 user unknown', true, v_at
-            );
-        elsif v_mail.metric = 'disk_usage' then
-            perform pgvigil.mark_mail_failed(v_mail.host_id, v_mail.mail_id, '451 4.7.1 greylisted', false, v_at);
-        else
-            perform pgvigil.mark_mail_sent(v_mail.host_id, v_mail.mail_id, '<1@example.org>', v_mail.sampled_at);
-        end if;
+        for v_mail in select c.* from pgvigil.claim_mail('mail1/4711', 10, v_at) as c
+        loop
+            if v_mail.address = 'dba@example.org' then
+                perform pgvigil.mark_mail_failed(
+                    v_mail.host_id, v_mail.mail_id, '550 5.1.1 user unknown', 'recipient', true, v_at
+                );
+            elsif v_mail.metric = 'disk_usage' then
+                perform pgvigil.mark_mail_failed(
+                    v_mail.host_id, v_mail.mail_id, '451 4.7.1 greylisted', 'recipient', false, v_at
+                );
+            else
+                perform pgvigil.mark_mail_sent(
+                    v_mail.host_id, v_mail.mail_id, '<1@example.org>', '250 OK', v_mail.sampled_at
+                );
+            end if;
+        end loop;
     end loop;
 end
 $$;

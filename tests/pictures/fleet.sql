@@ -6,7 +6,7 @@ update pgvigil.threshold set hold = '0';
 
 do $$
 declare
-    v_now timestamptz := date_trunc('minute', now());
+    v_now timestamptz := now();
     v_host text;
     v_number integer := 0;
     v_id integer;
@@ -68,7 +68,7 @@ $$;
 do $$
 begin
     for v_minute in 0..30 loop
-        perform pgvigil.tick(date_trunc('minute', now()) + (v_minute - 30) * interval '1 minute');
+        perform pgvigil.tick(now() + (v_minute - 30) * interval '1 minute');
     end loop;
 end;
 $$;
