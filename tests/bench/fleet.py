@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import psutil
 from figures import CALM_ROWS, Context, Figure, connect, of_events, of_rounds, one
 
-from pgvigil.database import tick, write_samples
+from pgvigil.database import write_samples
 from pgvigil.model import Sample
+from pgvigil.outbox import tick
 
 if TYPE_CHECKING:
     from figures import Connection
