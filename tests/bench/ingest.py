@@ -35,20 +35,19 @@ select 'disk_usage', null, null, '/srv/' || n || '%', 90, '1 minute' from genera
 insert into pgvigil.recipient (address) values ('ops@example.org');
 vacuum analyze;
 """
-_WITHOUT, _STORAGE = "bare tables", "row security and marks of late samples, no rules"
-_CALM, _BREACH = "all of it, all calm", "all of it, 2 % of hosts in open alert"
-_NO_RULES = "".join(f"drop trigger _500_judge on pgvigil.{name}_log;" for name in INSERTS)
+_BARE, _WITHOUT = "bare tables", "no triggers"
+_CALM, _BREACH = "triggers, all calm", "triggers, 2 % of hosts in open alert"
+_NO_TRIGGERS = "".join(
+    f"drop trigger {trigger} on pgvigil.{name}_log;" for name in INSERTS for trigger in ("_500_judge", "_700_mark_late")
+)
 _PREPARE = {
-    _WITHOUT: _NO_RULES
-    + "".join(
-        f"drop trigger _700_mark_late on pgvigil.{name}_log; alter table pgvigil.{name}_log disable row level security;"
-        for name in INSERTS
-    ),
-    _STORAGE: _NO_RULES,
+    _BARE: _NO_TRIGGERS + "".join(f"alter table pgvigil.{name}_log disable row level security;" for name in INSERTS),
+    _WITHOUT: _NO_TRIGGERS,
     _CALM: "",
     _BREACH: "insert into pgvigil.cpu_log (host_id, created_at, cpu_name, cpu_usage)"
     " select n, clock_timestamp(), 'cpu-total', 95 from generate_series(50, 2000, 50) as n;",
 }
+_COMPARED_WITH = {_BARE: "", _WITHOUT: _BARE, _CALM: _WITHOUT, _BREACH: _WITHOUT}
 
 
 def run(context: Context) -> list[Figure]:
@@ -58,22 +57,22 @@ def run(context: Context) -> list[Figure]:
         with connect(postgres.dsn("pgvigil")) as connection:
             for statement in _SETUP.strip().split(";\n"):
                 connection.execute(statement.encode())
-        script = scratch / "transaction.sql"
-        script.write_text(script())
+        path = scratch / "transaction.sql"
+        path.write_text(script())
         context.say("warming up: the first WAL files have to be made, later ones are used again")
-        _measure(postgres, script, _CALM, clients=8, seconds=2 if context.quick else 10)
+        _measure(postgres, path, _CALM, clients=8, seconds=2 if context.quick else 10)
         for number in range(1, context.rounds + 1):
             for clients in (1, 8, 16):
                 for variant in _PREPARE:
-                    tps, cpu = _measure(postgres, script, variant, clients, seconds=2 if context.quick else 10)
+                    tps, cpu = _measure(postgres, path, variant, clients, seconds=2 if context.quick else 10)
                     results.setdefault((variant, clients), []).append((tps, cpu))
                     context.say(f"round {number}, {clients} connections, {variant}: {tps:.0f}/s, {cpu:.2f} ms CPU")
     figures = []
     for place, (what, unit) in enumerate((("transactions", "1/s"), ("server CPU per transaction", "ms"))):
         for (variant, clients), rounds in results.items():
-            base = () if variant == _WITHOUT else [each[place] for each in results[_WITHOUT, clients]]
+            base = [each[place] for each in results.get((_COMPARED_WITH[variant], clients), ())]
             name = f"{what}, {clients} connection{'s' * (clients > 1)}, {variant}"
-            figures.append(of_rounds(name, unit, [each[place] for each in rounds], _WITHOUT if base else "", base))
+            figures.append(of_rounds(name, unit, [each[place] for each in rounds], _COMPARED_WITH[variant], base))
     return figures
 
 
