@@ -84,7 +84,7 @@ begin
 create or replace function pgvigil.%1$I(p_host_ids integer[], p_from timestamptz, p_until timestamptz)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_custom_plan
 as $roll_up$
 begin

@@ -43,7 +43,7 @@ create or replace function pgvigil.%1$I()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp -- as 95_search_path.sql
 as $judge$
 %6$s
 begin

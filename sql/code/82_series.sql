@@ -116,7 +116,7 @@ language plpgsql
 stable
 security definer
 rows 1000
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_custom_plan
 set jit = off
 as $series$

@@ -256,9 +256,12 @@ select is_empty(
     $$
     select p.oid::regprocedure from pg_proc as p
     where p.pronamespace in ('pgvigil'::regnamespace, 'dashboard'::regnamespace)
-    and p.prosecdef and not coalesce(p.proconfig @> array['search_path=""'], false)
+    and case
+        when p.prosecdef then not coalesce(p.proconfig @> array['search_path=pg_catalog, pg_temp'], false)
+        else p.proconfig @> array['search_path=""']
+    end
     $$,
-    'every security definer function has an empty search_path'
+    'every security definer function has a search_path with pg_temp at its end, and none an empty one'
 );
 select is_empty(
     $$
