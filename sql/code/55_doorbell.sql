@@ -7,12 +7,13 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-    if pgvigil.setting('doorbell')::boolean then
+    -- Every login may notify, and hold up the queue; where that is full the commit of the sample would fail.
+    if pgvigil.setting('doorbell')::boolean and pg_notification_queue_usage() < 0.5 then
         perform pg_notify('pgvigil_mail', '');
     end if;
 end
 $$;
-comment on function pgvigil.ring() is 'Wakes the mailers at commit.';
+comment on function pgvigil.ring() is 'Wakes the mailers at commit, unless the queue of notifications fills up: then they find out when they poll.';
 
 
 create or replace function pgvigil.tg_mail__ring()
