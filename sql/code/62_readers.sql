@@ -1,5 +1,5 @@
--- A reader's login is in Grafana, and a stolen one must not hold up the upkeep. Limits that a login sets for itself are no
--- limits, so tick() ends what takes too long.
+-- A reader's login is in Grafana, an agent's on its host, and a stolen one must not hold up the upkeep: rollups wait for
+-- every transaction that may still write. Limits that a login sets for itself are no limits, so tick() ends what takes too long.
 
 create or replace function pgvigil.end_long_reads(p_as_of timestamptz)
 returns integer
@@ -16,11 +16,11 @@ as $$
             and s.pid <> pg_backend_pid()
             and s.xact_start < p_as_of - pgvigil.setting('reader_limit')::interval
             and not r.rolsuper
-            and pg_has_role(s.usesysid, 'pgvigil_reader', 'member')
+            and (pg_has_role(s.usesysid, 'pgvigil_reader', 'member') or pg_has_role(s.usesysid, 'pgvigil_agent', 'member'))
             -- not who merely may grant the role, nor where the owner of the schema may not signal
             and not pg_has_role(s.usesysid, 'pgvigil_operator', 'member')
             and not pg_has_role(s.usesysid, current_user, 'member')
             and (pg_has_role(current_user, s.usesysid, 'usage') or pg_has_role(current_user, 'pg_signal_backend', 'usage'))
     ) as e
 $$;
-comment on function pgvigil.end_long_reads(timestamptz) is 'Ends the transactions of readers that take longer than reader_limit; needs the membership pg_signal_backend unless the schema is a superuser''s.';
+comment on function pgvigil.end_long_reads(timestamptz) is 'Ends the transactions of readers and agents that take longer than reader_limit; needs the membership pg_signal_backend unless the schema is a superuser''s.';
