@@ -78,6 +78,9 @@ ALTER TABLE ONLY pgvigil.host
 ALTER TABLE ONLY pgvigil.host
     ADD CONSTRAINT host_pkey PRIMARY KEY (host_id);
 
+ALTER TABLE ONLY pgvigil.host_lock
+    ADD CONSTRAINT host_lock_pkey PRIMARY KEY (host_id);
+
 ALTER TABLE ONLY pgvigil.late_hour
     ADD CONSTRAINT late_hour_pkey PRIMARY KEY (host_id, hour_at, transaction_id);
 
@@ -298,71 +301,71 @@ ALTER TABLE pgvigil.threshold_history ALTER COLUMN history_id ADD GENERATED ALWA
 
 CREATE FUNCTION dashboard.cpu_series(p_host_name text, p_from timestamp with time zone, p_to timestamp with time zone, p_points integer DEFAULT 1000) RETURNS TABLE("time" timestamp with time zone, resource text, cpu_usage double precision, cpu_usage_max double precision, user_usage double precision, user_usage_max double precision, system_usage double precision, system_usage_max double precision, iowait_usage double precision, iowait_usage_max double precision, steal_usage double precision, steal_usage_max double precision, load_1m double precision, load_1m_max double precision)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_custom_plan'
     SET jit TO 'off'
     AS $$..$$;
 
 CREATE FUNCTION dashboard.delay_series(p_host_name text, p_from timestamp with time zone, p_to timestamp with time zone, p_points integer DEFAULT 200) RETURNS TABLE("time" timestamp with time zone, delay_seconds double precision)
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION dashboard.disk_series(p_host_name text, p_from timestamp with time zone, p_to timestamp with time zone, p_points integer DEFAULT 1000) RETURNS TABLE("time" timestamp with time zone, resource text, used_bytes double precision, used_bytes_max double precision, available_bytes double precision, available_bytes_max double precision, disk_usage double precision, disk_usage_max double precision, inode_usage double precision, inode_usage_max double precision, io_usage double precision, io_usage_max double precision, read_bytes_per_second double precision, read_bytes_per_second_max double precision, write_bytes_per_second double precision, write_bytes_per_second_max double precision)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_custom_plan'
     SET jit TO 'off'
     AS $$..$$;
 
 CREATE FUNCTION dashboard.effective_threshold(p_host_name text) RETURNS TABLE(metric text, title text, resource text, warning double precision, critical double precision, hold_seconds double precision, mode text, scope text, unit text, threshold_id bigint)
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION dashboard.fleet_series(p_metric text, p_from timestamp with time zone, p_to timestamp with time zone, p_points integer DEFAULT 1000) RETURNS TABLE("time" timestamp with time zone, value double precision, value_max double precision)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET jit TO 'off'
     AS $$..$$;
 
 CREATE FUNCTION dashboard.incident_region(p_host_name text, p_severity text, p_from timestamp with time zone, p_to timestamp with time zone) RETURNS TABLE("time" timestamp with time zone, timeend timestamp with time zone, text text, tags text)
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION dashboard.incident_series(p_from timestamp with time zone, p_to timestamp with time zone, p_points integer DEFAULT 60) RETURNS TABLE("time" timestamp with time zone, warning bigint, critical bigint)
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION dashboard.limit_series(p_host_name text, p_metric text, p_resources text[], p_from timestamp with time zone, p_to timestamp with time zone) RETURNS TABLE("time" timestamp with time zone, metric text, value double precision)
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION dashboard.mail_series(p_from timestamp with time zone, p_to timestamp with time zone, p_points integer DEFAULT 60) RETURNS TABLE("time" timestamp with time zone, sent bigint, failed bigint, waiting bigint, delivery_seconds double precision)
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION dashboard.memory_series(p_host_name text, p_from timestamp with time zone, p_to timestamp with time zone, p_points integer DEFAULT 1000) RETURNS TABLE("time" timestamp with time zone, resource text, used_bytes double precision, used_bytes_max double precision, available_bytes double precision, available_bytes_max double precision, memory_usage double precision, memory_usage_max double precision)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_custom_plan'
     SET jit TO 'off'
     AS $$..$$;
 
 CREATE FUNCTION dashboard.network_series(p_host_name text, p_from timestamp with time zone, p_to timestamp with time zone, p_points integer DEFAULT 1000) RETURNS TABLE("time" timestamp with time zone, resource text, received_bytes_per_second double precision, received_bytes_per_second_max double precision, sent_bytes_per_second double precision, sent_bytes_per_second_max double precision, errors_per_second double precision, errors_per_second_max double precision, drops_per_second double precision, drops_per_second_max double precision, link_usage double precision, link_usage_max double precision)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_custom_plan'
     SET jit TO 'off'
     AS $$..$$;
 
 CREATE FUNCTION dashboard.noisy_rule(p_from timestamp with time zone, p_to timestamp with time zone) RETURNS TABLE(threshold_id bigint, title text, scope text, mode text, incidents bigint, hosts bigint, firing_seconds double precision, reopened bigint, mails bigint)
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET jit TO 'off'
     AS $$..$$;
 
@@ -372,77 +375,77 @@ CREATE FUNCTION dashboard.part(p_from timestamp with time zone, p_to timestamp w
 
 CREATE FUNCTION dashboard.silenced_by(p_host_id integer, p_metric text, p_resource text, p_at timestamp with time zone) RETURNS bigint
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION dashboard.sparkline(p_host_id integer, p_metric text, p_resource text, p_until timestamp with time zone, p_span interval, p_buckets integer) RETURNS double precision[]
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION dashboard.state_series(p_from timestamp with time zone, p_to timestamp with time zone, p_hosts integer DEFAULT 20, p_points integer DEFAULT 200) RETURNS TABLE("time" timestamp with time zone, metric text, value bigint)
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION dashboard.would_have_mailed(p_from timestamp with time zone, p_to timestamp with time zone) RETURNS TABLE("time" timestamp with time zone, host_name text, title text, resource text, event text, severity text, value double precision, unit text, addresses text, threshold_id bigint)
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.acknowledge(p_host_name text, p_metric text DEFAULT NULL::text, p_resource text DEFAULT NULL::text, p_note text DEFAULT ''::text) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.advance_fleet(p_as_of timestamp with time zone) RETURNS integer
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.advance_horizon(p_as_of timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.advance_rollups(p_as_of timestamp with time zone) RETURNS integer
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.backtest(p_host_name text, p_metric text, p_resource text, p_warning double precision, p_critical double precision DEFAULT NULL::double precision, p_hold interval DEFAULT '00:00:00'::interval, p_clear_band double precision DEFAULT NULL::double precision, p_since timestamp with time zone DEFAULT (statement_timestamp() - '7 days'::interval), p_until timestamp with time zone DEFAULT statement_timestamp()) RETURNS TABLE(at timestamp with time zone, value double precision, event text, severity text, mail text)
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.cancel_alert(p_alert pgvigil.alert) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.check_health(p_migrations jsonb, p_as_of timestamp with time zone) RETURNS TABLE(name text, is_ok boolean, detail text, remedy text)
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.claim_host(p_host_name text) RETURNS name
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.claim_mail(p_mailer text, p_limit integer, p_as_of timestamp with time zone) RETURNS SETOF pgvigil.mail_text
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.claim_next(p_address text, p_mailer text, p_as_of timestamp with time zone) RETURNS pgvigil.mail
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.close_alert(p_alert pgvigil.alert, p_reading pgvigil.reading, p_event text) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.cpu_samples(p_host_id integer, p_from timestamp with time zone, p_until timestamp with time zone) RETURNS SETOF pgvigil.cpu_log
@@ -451,12 +454,12 @@ CREATE FUNCTION pgvigil.cpu_samples(p_host_id integer, p_from timestamp with tim
 
 CREATE FUNCTION pgvigil.deliver(p_alert pgvigil.alert, p_mail_event text, p_now timestamp with time zone) RETURNS bigint
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.digest_items(p_mail pgvigil.mail) RETURNS jsonb
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.disk_samples(p_host_id integer, p_from timestamp with time zone, p_until timestamp with time zone) RETURNS SETOF pgvigil.disk_log
@@ -465,40 +468,40 @@ CREATE FUNCTION pgvigil.disk_samples(p_host_id integer, p_from timestamp with ti
 
 CREATE FUNCTION pgvigil.drop_expired_partitions(p_as_of timestamp with time zone) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '50ms'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.end_long_reads(p_as_of timestamp with time zone) RETURNS integer
     LANGUAGE sql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.ensure_history_columns() RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.ensure_partitions(p_as_of timestamp with time zone) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET "DateStyle" TO 'ISO'
     SET "TimeZone" TO 'UTC'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.explain_alert(p_host_name text, p_metric text, p_resource text, p_since timestamp with time zone DEFAULT (statement_timestamp() - '01:00:00'::interval), p_until timestamp with time zone DEFAULT statement_timestamp()) RETURNS TABLE(at timestamp with time zone, value double precision, state text, severity text, event text, why text)
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.filling_disks(p_groups text[], p_as_of timestamp with time zone) RETURNS TABLE(host_name text, resource text, usage double precision, days_left double precision, bytes_per_day double precision, statement text)
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.finish_packing(p_log_table text, p_day date) RETURNS boolean
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '50ms'
     SET "DateStyle" TO 'ISO'
     SET "TimeZone" TO 'UTC'
@@ -506,37 +509,37 @@ CREATE FUNCTION pgvigil.finish_packing(p_log_table text, p_day date) RETURNS boo
 
 CREATE FUNCTION pgvigil.forecast_disk(p_host_id integer, p_disk_name text, p_as_of timestamp with time zone) RETURNS TABLE(seconds_left double precision, earliest timestamp with time zone, latest timestamp with time zone, bytes_per_second double precision, fit double precision)
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.forget_resource(p_host_name text, p_resource text) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.form_digest(p_lead pgvigil.mail, p_as_of timestamp with time zone) RETURNS integer
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.handle_rule_errors(p_as_of timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.has_newer_sample(p_log_table text, p_reading pgvigil.reading) RETURNS boolean
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$..$_$;
 
 CREATE FUNCTION pgvigil.has_open_alert(p_host_id integer, p_metric text, p_resource text) RETURNS boolean
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.is_due(p_task text, p_every interval, p_as_of timestamp with time zone) RETURNS boolean
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.is_future(p_at timestamp with time zone, p_stored_at timestamp with time zone) RETURNS boolean
@@ -545,7 +548,7 @@ CREATE FUNCTION pgvigil.is_future(p_at timestamp with time zone, p_stored_at tim
 
 CREATE FUNCTION pgvigil.is_own_host(p_host_id integer) RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.is_within(p_at timestamp with time zone, p_weekdays smallint[], p_from_time time without time zone, p_to_time time without time zone, p_time_zone text) RETURNS boolean
@@ -554,22 +557,22 @@ CREATE FUNCTION pgvigil.is_within(p_at timestamp with time zone, p_weekdays smal
 
 CREATE FUNCTION pgvigil.judge(p_log_table text, p_readings pgvigil.reading[]) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.judge_derived(p_host_id integer, p_metric text, p_resource text, p_value double precision, p_as_of timestamp with time zone, p_detail text DEFAULT NULL::text) RETURNS void
     LANGUAGE sql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.judge_reading(p_log_table text, p_reading pgvigil.reading) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.keep_state(p_log_table text, p_reading pgvigil.reading, p_alert pgvigil.alert, p_state pgvigil.alert_state, p_rule record) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.late_after() RETURNS interval
@@ -578,12 +581,12 @@ CREATE FUNCTION pgvigil.late_after() RETURNS interval
 
 CREATE FUNCTION pgvigil.limit_of(p_host_name text, p_metric text, p_warning double precision, p_critical double precision, p_hold interval, p_clear_band double precision) RETURNS pgvigil.alert_limit
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.lock_host(p_host_id integer) RETURNS void
     LANGUAGE sql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.mail_of_event(p_event text, p_is_reopened boolean, p_is_quiet boolean, p_is_worse boolean) RETURNS text
@@ -592,70 +595,70 @@ CREATE FUNCTION pgvigil.mail_of_event(p_event text, p_is_reopened boolean, p_is_
 
 CREATE FUNCTION pgvigil.mail_text_of(p_mail pgvigil.mail) RETURNS pgvigil.mail_text
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.make_cpu_rollup_1h(p_host_ids integer[], p_from timestamp with time zone, p_until timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_custom_plan'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.make_cpu_rollup_5m(p_host_ids integer[], p_from timestamp with time zone, p_until timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_custom_plan'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.make_disk_rollup_1h(p_host_ids integer[], p_from timestamp with time zone, p_until timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_custom_plan'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.make_disk_rollup_5m(p_host_ids integer[], p_from timestamp with time zone, p_until timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_custom_plan'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.make_memory_rollup_1h(p_host_ids integer[], p_from timestamp with time zone, p_until timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_custom_plan'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.make_memory_rollup_5m(p_host_ids integer[], p_from timestamp with time zone, p_until timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_custom_plan'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.make_network_rollup_1h(p_host_ids integer[], p_from timestamp with time zone, p_until timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_custom_plan'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.make_network_rollup_5m(p_host_ids integer[], p_from timestamp with time zone, p_until timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_custom_plan'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.mark_fleet(p_at timestamp with time zone) RETURNS void
     LANGUAGE sql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.mark_mail_failed(p_host_id integer, p_mail_id bigint, p_error text, p_about text, p_is_permanent boolean, p_as_of timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.mark_mail_sent(p_host_id integer, p_mail_id bigint, p_message_id text, p_server_reply text, p_as_of timestamp with time zone) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.memory_samples(p_host_id integer, p_from timestamp with time zone, p_until timestamp with time zone) RETURNS SETOF pgvigil.memory_log
@@ -668,12 +671,12 @@ CREATE FUNCTION pgvigil.network_samples(p_host_id integer, p_from timestamp with
 
 CREATE FUNCTION pgvigil.next_mail_due(p_as_of timestamp with time zone) RETURNS double precision
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.next_of_mailbox(p_box pgvigil.mailbox, p_as_of timestamp with time zone) RETURNS pgvigil.mail
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.next_state(p_state pgvigil.alert_state, p_limit pgvigil.alert_limit, p_at timestamp with time zone, p_value double precision) RETURNS pgvigil.alert_state
@@ -682,69 +685,69 @@ CREATE FUNCTION pgvigil.next_state(p_state pgvigil.alert_state, p_limit pgvigil.
 
 CREATE FUNCTION pgvigil.noisy_rules(p_groups text[], p_as_of timestamp with time zone) RETURNS TABLE(metric text, title text, scope text, threshold_id bigint, incidents bigint, mails bigint, worst text, remaining bigint, statement text)
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.note_event(p_alert pgvigil.alert, p_event text, p_mail_event text, p_at timestamp with time zone, p_now timestamp with time zone) RETURNS void
     LANGUAGE sql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.open_alert(p_log_table text, p_reading pgvigil.reading, p_alert pgvigil.alert, p_state pgvigil.alert_state) RETURNS pgvigil.alert
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.pack(p_log_table text, p_source text, p_target text) RETURNS text
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$..$_$;
 
 CREATE FUNCTION pgvigil.pack_history(p_as_of timestamp with time zone) RETURNS integer
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET "DateStyle" TO 'ISO'
     SET "TimeZone" TO 'UTC'
     AS $_$..$_$;
 
 CREATE FUNCTION pgvigil.pack_host(p_log_table text, p_day date, p_host_id integer) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$..$_$;
 
 CREATE FUNCTION pgvigil.pack_late(p_host_id integer, p_hour_at timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$..$_$;
 
 CREATE FUNCTION pgvigil.packed_partition(p_log_table text, p_day date) RETURNS text
     LANGUAGE sql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.partition_day(p_partition text) RETURNS date
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$..$_$;
 
 CREATE FUNCTION pgvigil.partitioned_tables() RETURNS TABLE(table_name text, days integer, retention interval, is_made_ahead boolean)
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.play(p_host_name text, p_metric text, p_resource text, p_limit pgvigil.alert_limit, p_since timestamp with time zone, p_until timestamp with time zone) RETURNS TABLE(at timestamp with time zone, value double precision, state text, severity text, event text, mail text, why text)
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.preview_mail(p_alert_id bigint DEFAULT NULL::bigint, p_event text DEFAULT NULL::text, p_language text DEFAULT 'en'::text, p_time_zone text DEFAULT 'UTC'::text) RETURNS pgvigil.mail_text
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.queue_mail(p_alert pgvigil.alert, p_event text, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.rank_thresholds(p_host_id integer, p_metric text, p_resource text) RETURNS TABLE(threshold_id bigint, rank bigint, scope text, mode text, remind_every interval, alert_limit pgvigil.alert_limit)
@@ -753,290 +756,306 @@ CREATE FUNCTION pgvigil.rank_thresholds(p_host_id integer, p_metric text, p_reso
 
 CREATE FUNCTION pgvigil.rebuild_judging() RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$..$_$;
 
 CREATE FUNCTION pgvigil.rebuild_rollups() RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$..$_$;
 
 CREATE FUNCTION pgvigil.rebuild_samples() RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$..$_$;
 
 CREATE FUNCTION pgvigil.rebuild_series() RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$..$_$;
 
 CREATE FUNCTION pgvigil.recent_values(p_host_id integer, p_metric text, p_resource text, p_until timestamp with time zone, p_span interval, p_buckets integer) RETURNS double precision[]
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$..$_$;
 
 CREATE FUNCTION pgvigil.record_agent_problems(p_host_id integer, p_problems jsonb) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.record_inventory(p_host_id integer, p_inventory jsonb) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$..$_$;
 
 CREATE FUNCTION pgvigil.record_rule_error(p_log_table text, p_reading pgvigil.reading, p_threshold_id bigint, p_sqlstate text, p_message text) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.refresh_gate(p_host_id integer DEFAULT NULL::integer) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET jit TO 'off'
+    AS $$..$$;
+
+CREATE FUNCTION pgvigil.refresh_gates(p_as_of timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.register_host(p_host_name text, p_sample_interval interval, p_agent_version text, p_groups text[] DEFAULT NULL::text[], p_labels jsonb DEFAULT NULL::jsonb) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.repair_rollups(p_as_of timestamp with time zone, p_stop_at timestamp with time zone) RETURNS integer
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.report_rollout(p_host_name text, p_service text, p_failure text DEFAULT NULL::text, p_as_of timestamp with time zone DEFAULT statement_timestamp()) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$..$$;
+
+CREATE FUNCTION pgvigil.require_now(p_as_of timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.resend_mail(p_address text, p_to text DEFAULT NULL::text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.revert_threshold(p_history_id bigint) RETURNS text
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.ring() RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.roll_up(p_host_ids integer[], p_from timestamp with time zone, p_until timestamp with time zone, p_width text) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$..$_$;
 
 CREATE FUNCTION pgvigil.roll_up_fleet(p_from timestamp with time zone, p_until timestamp with time zone, p_width text) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_custom_plan'
     AS $_$..$_$;
 
 CREATE FUNCTION pgvigil.samples_of(p_host_name text, p_metric text, p_resource text, p_since timestamp with time zone, p_until timestamp with time zone) RETURNS TABLE(host_id integer, at timestamp with time zone, stored_at timestamp with time zone, value double precision)
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$..$_$;
 
 CREATE FUNCTION pgvigil.seen_at(p_host_id integer, p_as_of timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.send_reminders(p_as_of timestamp with time zone) RETURNS integer
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.series_span(p_host_id integer, p_log_table text, p_from timestamp with time zone, p_until timestamp with time zone, p_points integer, OUT step interval, OUT hourly_until timestamp with time zone, OUT five_minute_until timestamp with time zone) RETURNS record
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.series_step(p_from timestamp with time zone, p_until timestamp with time zone, p_points integer) RETURNS interval
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.setting(p_setting text) RETURNS text
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.silence_for(p_duration interval, p_host_name text DEFAULT NULL::text, p_host_group text DEFAULT NULL::text, p_metric text DEFAULT NULL::text, p_resource text DEFAULT NULL::text, p_note text DEFAULT ''::text) RETURNS bigint
     LANGUAGE sql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.silence_until(p_until timestamp with time zone, p_host_name text DEFAULT NULL::text, p_host_group text DEFAULT NULL::text, p_metric text DEFAULT NULL::text, p_resource text DEFAULT NULL::text, p_note text DEFAULT ''::text) RETURNS bigint
     LANGUAGE sql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.silenced_by(p_host_id integer, p_metric text, p_resource text, p_at timestamp with time zone) RETURNS bigint
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.suggest_threshold(p_host_name text, p_metric text, p_resource text, p_since timestamp with time zone DEFAULT (statement_timestamp() - '7 days'::interval), p_until timestamp with time zone DEFAULT statement_timestamp()) RETURNS TABLE(samples bigint, median double precision, p95 double precision, p99 double precision, worst double precision, warning double precision, critical double precision, hold interval, mails bigint)
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.sweep_gate(p_as_of timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.sync_thresholds(p_rules jsonb) RETURNS TABLE(inserted integer, updated integer, deleted integer)
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.tg_cpu_log__judge() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.tg_disk_log__judge() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.tg_host__refresh_gate() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.tg_log__mark_late() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.tg_mail__ring() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.tg_memory_log__judge() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.tg_metric__rebuild_history() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.tg_metric__rebuild_judging() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.tg_network_log__judge() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.tg_recipient__validate() RETURNS trigger
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$..$_$;
 
 CREATE FUNCTION pgvigil.tg_setting__rebuild_judging() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.tg_setting__validate() RETURNS trigger
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.tg_silence__validate() RETURNS trigger
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$..$_$;
 
 CREATE FUNCTION pgvigil.tg_threshold__history() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.tg_threshold__own() RETURNS trigger
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.tg_threshold__refresh_gate() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.tg_threshold__validate() RETURNS trigger
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$..$_$;
 
 CREATE FUNCTION pgvigil.tick(p_as_of timestamp with time zone) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     SET jit TO 'off'
+    SET lock_timeout TO '2s'
     AS $_$..$_$;
+
+CREATE FUNCTION pgvigil.try_lock_host(p_host_id integer) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$..$$;
 
 CREATE FUNCTION pgvigil.unseen_hosts(p_groups text[], p_as_of timestamp with time zone) RETURNS TABLE(host_name text, last_seen_at timestamp with time zone, statement text)
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.waiting_addresses() RETURNS TABLE(address text, due_at timestamp with time zone)
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.watch_agent_problems(p_as_of timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.watch_clocks(p_as_of timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.watch_disks(p_as_of timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.watch_mail(p_as_of timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.watch_silence(p_as_of timestamp with time zone) RETURNS integer
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.weekly_report(p_groups text[], p_as_of timestamp with time zone) RETURNS jsonb
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.who_gets(p_host_name text, p_metric text, p_severity text, p_at timestamp with time zone DEFAULT statement_timestamp()) RETURNS TABLE(address text, language text, time_zone text)
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.write_weekly_reports(p_as_of timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
 CREATE INDEX alert_event_of_alert ON pgvigil.alert_event USING btree (host_id, alert_id);
@@ -1378,9 +1397,17 @@ CREATE TABLE pgvigil.host (
     is_deleted boolean DEFAULT false NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT host_agent_version_is_short CHECK ((length(agent_version) <= 100)),
+    CONSTRAINT host_groups_are_64_kib_at_most CHECK ((octet_length(array_to_string(groups, ','::text)) <= 65536)),
+    CONSTRAINT host_labels_are_64_kib_at_most CHECK ((octet_length((labels)::text) <= 65536)),
     CONSTRAINT host_labels_are_an_object CHECK ((jsonb_typeof(labels) = 'object'::text)),
     CONSTRAINT host_name_is_printable CHECK ((host_name ~ '^[^[:cntrl:][:space:]]{1,253}$'::text)),
+    CONSTRAINT host_sample_interval_is_a_day_at_most CHECK ((sample_interval <= '1 day'::interval)),
     CONSTRAINT host_sample_interval_is_positive CHECK ((sample_interval > '00:00:00'::interval))
+);
+
+CREATE TABLE pgvigil.host_lock (
+    host_id integer NOT NULL
 );
 
 CREATE TABLE pgvigil.late_hour (
@@ -2619,6 +2646,8 @@ GRANT SELECT ON TABLE pgvigil.gate TO pgvigil_operator;
 
 GRANT SELECT ON TABLE pgvigil.host TO pgvigil_operator;
 
+GRANT SELECT ON TABLE pgvigil.host_lock TO pgvigil_operator;
+
 GRANT SELECT ON TABLE pgvigil.late_hour TO pgvigil_operator;
 
 GRANT SELECT ON TABLE pgvigil.log_table TO pgvigil_operator;
@@ -2897,11 +2926,15 @@ REVOKE ALL ON FUNCTION pgvigil.record_rule_error(p_log_table text, p_reading pgv
 
 REVOKE ALL ON FUNCTION pgvigil.refresh_gate(p_host_id integer) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgvigil.refresh_gates(p_as_of timestamp with time zone) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgvigil.register_host(p_host_name text, p_sample_interval interval, p_agent_version text, p_groups text[], p_labels jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.repair_rollups(p_as_of timestamp with time zone, p_stop_at timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.report_rollout(p_host_name text, p_service text, p_failure text, p_as_of timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgvigil.require_now(p_as_of timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.resend_mail(p_address text, p_to text) FROM PUBLIC;
 
@@ -2972,6 +3005,8 @@ REVOKE ALL ON FUNCTION pgvigil.tg_threshold__refresh_gate() FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgvigil.tg_threshold__validate() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.tick(p_as_of timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgvigil.try_lock_host(p_host_id integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.unseen_hosts(p_groups text[], p_as_of timestamp with time zone) FROM PUBLIC;
 

@@ -139,15 +139,12 @@ set search_path = ''
 set jit = off
 as $$
 begin
-    -- Of two changes at once the second must see the first: its gate would forget it otherwise.
-    perform pg_advisory_xact_lock(hashtext('pgvigil.gate'));
-    insert into pgvigil.gate as g (host_id, log_table, above, below)
-    select
-        l.host_id,
-        l.log_table,
-        array_agg(l.above order by l.position),
-        array_agg(l.below order by l.position)
-    from (
+    if p_host_id is null then
+        -- Of two changes at once the second must see the first: its gate would forget it otherwise. A host that
+        -- registers takes no lock that others wait for; what it does not see is made good by refresh_gates().
+        perform pgvigil.lock_host(0);
+    end if;
+    with limits as (
         select
             h.host_id,
             p.log_table,
@@ -173,14 +170,59 @@ begin
                 and (t.host_group is null or t.host_group = any(h.groups))
         where (p_host_id is null or h.host_id = p_host_id) and not h.is_deleted
         group by h.host_id, p.log_table, p.position
-    ) as l
-    group by l.host_id, l.log_table
-    on conflict (host_id, log_table, has_open_alert) do update
-        set above = excluded.above, below = excluded.below
-        where (g.above, g.below) is distinct from (excluded.above, excluded.below);
+    ),
+
+    wanted as materialized (
+        select
+            l.host_id,
+            l.log_table,
+            array_agg(l.above order by l.position) as above,
+            array_agg(l.below order by l.position) as below
+        from limits as l
+        group by l.host_id, l.log_table
+    ),
+
+    changed as materialized (
+        select w.*
+        from wanted as w
+        inner join pgvigil.gate as g on g.host_id = w.host_id and g.log_table = w.log_table and not g.has_open_alert
+        where (g.above, g.below) is distinct from (w.above, w.below)
+        -- whoever has it locked is a host that registers, perhaps for as long as it likes
+        for update of g skip locked
+    ),
+
+    updated as (
+        update pgvigil.gate as g
+        set above = c.above, below = c.below
+        from changed as c
+        where g.host_id = c.host_id and g.log_table = c.log_table and not g.has_open_alert
+    )
+
+    insert into pgvigil.gate (host_id, log_table, above, below)
+    select w.host_id, w.log_table, w.above, w.below
+    from wanted as w
+    where not exists (
+        select from pgvigil.gate as g
+        where g.host_id = w.host_id and g.log_table = w.log_table and not g.has_open_alert
+    )
+    on conflict do nothing;
 end
 $$;
 comment on function pgvigil.refresh_gate(integer) is 'Derives the gate anew, of one host or of all.';
+
+
+create or replace function pgvigil.refresh_gates(p_as_of timestamptz)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+    if pgvigil.try_lock_host(0) then
+        perform pgvigil.refresh_gate();
+    end if;
+end
+$$;
+comment on function pgvigil.refresh_gates(timestamptz) is 'Makes good what a host that registered while a rule was changed did not see of it.';
 
 
 create or replace function pgvigil.tg_threshold__refresh_gate()
@@ -208,6 +250,13 @@ security definer
 set search_path = ''
 as $$
 begin
+    insert into pgvigil.host_lock (host_id) values (new.host_id) on conflict do nothing;
+    if
+        tg_op = 'UPDATE'
+        and (old.host_name, old.groups, old.is_deleted) is not distinct from (new.host_name, new.groups, new.is_deleted)
+    then
+        return null;
+    end if;
     perform pgvigil.refresh_gate(new.host_id);
     if new.is_deleted then
         -- A retired host is not watched: what is open there ends.

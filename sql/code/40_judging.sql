@@ -354,18 +354,23 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-    -- A lost connection, a deadlock, a full disk, a lock not to be had, a cancelled statement, a broken file: no rule's
-    -- fault, and over some time. The sample fails, and its agent tries it again. Whatever else it is will come again
-    -- with each sample, so it must not cost one.
-    if left(p_sqlstate, 2) in ('08', '40', '53', '55', '57', '58') then
+    -- A lost connection, a deadlock, a full disk, a lock not to be had, a cancelled statement, a broken file, a second
+    -- open alert (of a transaction that cannot see the first): no rule's fault, and over some time. The sample fails,
+    -- and its agent tries it again. Whatever else it is will come again with each sample, so it must not cost one.
+    if left(p_sqlstate, 2) in ('08', '40', '53', '55', '57', '58') or p_sqlstate = '23505' then
         raise exception using errcode = p_sqlstate, message = p_message;
     end if;
     insert into pgvigil.rule_error (host_id, log_table, metric, resource, threshold_id, message)
-    values (p_reading.host_id, p_log_table, p_reading.metric, p_reading.resource, p_threshold_id, p_message)
+    values (
+        p_reading.host_id, p_log_table, p_reading.metric, p_reading.resource,
+        -- Only numbers out of range are a rule's own. All else can be what this one host sent, for which no rule of
+        -- the whole fleet is switched off.
+        case when p_sqlstate like '22%' then p_threshold_id end, left(p_message, 500)
+    )
     on conflict do nothing;
 end
 $$;
-comment on function pgvigil.record_rule_error(text, pgvigil.reading, bigint, text, text) is 'Notes that judging failed; tick() then switches the rule off and mails that.';
+comment on function pgvigil.record_rule_error(text, pgvigil.reading, bigint, text, text) is 'Notes that judging failed; tick() mails that, and switches off the rule if it is its fault.';
 
 
 create or replace function pgvigil.lock_host(p_host_id integer)
@@ -373,9 +378,22 @@ returns void
 language sql
 set search_path = ''
 as $$
-    select pg_advisory_xact_lock(hashtext('pgvigil.judge'), p_host_id)
+    select from pgvigil.host_lock as l where l.host_id = p_host_id for update
 $$;
-comment on function pgvigil.lock_host(integer) is 'Makes whoever judges a host wait for its turn. Take several hosts in the order of host_id.';
+comment on function pgvigil.lock_host(integer) is 'Makes whoever judges a host wait for its turn, until the transaction ends. Take several hosts in the order of host_id.';
+
+
+create or replace function pgvigil.try_lock_host(p_host_id integer)
+returns boolean
+language plpgsql
+set search_path = ''
+as $$
+begin
+    perform from pgvigil.host_lock as l where l.host_id = p_host_id for update skip locked;
+    return found;
+end
+$$;
+comment on function pgvigil.try_lock_host(integer) is 'Takes the lock of a host if nobody has it: whoever has it is storing a sample of the host right now.';
 
 
 create or replace function pgvigil.judge(p_log_table text, p_readings pgvigil.reading[])

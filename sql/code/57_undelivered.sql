@@ -29,7 +29,7 @@ begin
         group by m.address
     loop
         -- whoever holds the lock is storing a sample of this host right now: at the next tick
-        continue when not pg_try_advisory_xact_lock(hashtext('pgvigil.judge'), v_dead.host_id);
+        continue when not pgvigil.try_lock_host(v_dead.host_id);
         perform pgvigil.judge_derived(
             v_dead.host_id, 'mail_undeliverable', v_dead.address, 1, p_as_of,
             format('%s (%s %s)', v_dead.error, v_dead.mails, case v_dead.mails when 1 then 'mail' else 'mails' end)
@@ -49,7 +49,7 @@ begin
                 or not exists (select from pgvigil.recipient as r where r.address = a.resource and r.is_enabled)
             )
     loop
-        continue when not pg_try_advisory_xact_lock(hashtext('pgvigil.judge'), v_dead.host_id);
+        continue when not pgvigil.try_lock_host(v_dead.host_id);
         perform pgvigil.judge_derived(v_dead.host_id, 'mail_undeliverable', v_dead.address, 0, p_as_of);
     end loop;
 end

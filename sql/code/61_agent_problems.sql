@@ -11,7 +11,8 @@ begin
         raise insufficient_privilege using message = format('host_id %s does not belong to the login %s', p_host_id, session_user);
     end if;
     insert into pgvigil.agent_problem as t (host_id, problem, subject, detail, occurrences, started_at, last_at)
-    select p_host_id, p.problem, p.subject, p.detail, p.occurrences, p.started_at, greatest(p.last_at, p.started_at)
+    select
+        p_host_id, left(p.problem, 100), left(p.subject, 300), left(p.detail, 2000), p.occurrences, p.started_at, greatest(p.last_at, p.started_at)
     from jsonb_to_recordset(p_problems) as p (
         problem text, subject text, detail text, occurrences bigint, started_at timestamptz, last_at timestamptz
     )
@@ -60,7 +61,7 @@ begin
         continue when not (
             v_problem.value = 1 or pgvigil.has_open_alert(v_problem.host_id, 'agent_problem', v_problem.resource)
         );
-        continue when not pg_try_advisory_xact_lock(hashtext('pgvigil.judge'), v_problem.host_id);
+        continue when not pgvigil.try_lock_host(v_problem.host_id);
         perform pgvigil.judge_derived(
             v_problem.host_id, 'agent_problem', v_problem.resource, v_problem.value, p_as_of, v_problem.detail
         );

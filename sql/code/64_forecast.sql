@@ -93,7 +93,7 @@ begin
         order by d.host_id, d.disk_name
     loop
         select f.* into v_forecast from pgvigil.forecast_disk(v_disk.host_id, v_disk.disk_name, p_as_of) as f;
-        continue when not pg_try_advisory_xact_lock(hashtext('pgvigil.judge'), v_disk.host_id);
+        continue when not pgvigil.try_lock_host(v_disk.host_id);
         perform pgvigil.judge_derived(
             v_disk.host_id, 'disk_full_in', v_disk.disk_name,
             -- no trend, no end in sight: ten years

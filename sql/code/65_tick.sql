@@ -65,7 +65,7 @@ begin
     perform pgvigil.cancel_alert(a)
     from pgvigil.alert as a
     inner join pgvigil.host as h on h.host_id = a.host_id
-    where a.metric = 'host_silence' and a.resolved_at is null and not h.expected;
+    where a.metric = 'host_silence' and a.resolved_at is null and not h.expected and pgvigil.try_lock_host(a.host_id);
 
     select coalesce(min(least(t.warning, t.critical)), 'infinity') into v_least
     from pgvigil.threshold as t
@@ -100,7 +100,7 @@ begin
             v_host.silence >= v_least or pgvigil.has_open_alert(v_host.host_id, 'host_silence', 'host')
         );
         -- Whoever holds the lock is storing a sample of this host right now.
-        continue when not pg_try_advisory_xact_lock(hashtext('pgvigil.judge'), v_host.host_id);
+        continue when not pgvigil.try_lock_host(v_host.host_id);
         perform pgvigil.judge_derived(v_host.host_id, 'host_silence', 'host', greatest(v_host.silence, 0), p_as_of);
         v_count := v_count + 1;
     end loop;
@@ -169,7 +169,7 @@ begin
         where h.host_id = v_host.host_id and v_host.updated_at > coalesce(h.last_seen_at, '-infinity');
         continue when v_host.updated_at < p_as_of - interval '5 minutes';
         continue when v_host.skew < 1 and not pgvigil.has_open_alert(v_host.host_id, 'clock_skew', 'clock');
-        continue when not pg_try_advisory_xact_lock(hashtext('pgvigil.judge'), v_host.host_id);
+        continue when not pgvigil.try_lock_host(v_host.host_id);
         perform pgvigil.judge_derived(v_host.host_id, 'clock_skew', 'clock', v_host.skew, p_as_of);
     end loop;
 end
@@ -202,18 +202,14 @@ begin
             where
                 m.is_enabled
                 and v_error.threshold_id is null
-                and (
-                    m.metric = v_error.metric
-                    -- a trigger failed as a whole: what it cannot read is the column that is gone
-                    or v_error.metric is null
-                    and m.log_table = v_error.log_table
-                    and not exists (
-                        select from pg_catalog.pg_attribute as c
-                        where
-                            c.attrelid = to_regclass('pgvigil.' || v_error.log_table)
-                            and c.attname = m.column_name
-                            and not c.attisdropped
-                    )
+                and m.log_table = v_error.log_table
+                -- what cannot be read is the column that is gone
+                and not exists (
+                    select from pg_catalog.pg_attribute as c
+                    where
+                        c.attrelid = to_regclass('pgvigil.' || v_error.log_table)
+                        and c.attname = m.column_name
+                        and not c.attisdropped
                 )
             returning m.metric
         )
@@ -221,7 +217,7 @@ begin
         select array_agg('metric ' || s.metric order by s.metric) into v_metrics from switched_off as s;
         foreach v_subject in array coalesce(
             v_metrics,
-            array[coalesce('rule ' || v_error.threshold_id, 'metric ' || v_error.metric, v_error.log_table)]
+            array[coalesce('rule ' || v_error.threshold_id, v_error.log_table, 'tick')]
         )
         loop
             perform pgvigil.judge_derived(
@@ -231,7 +227,7 @@ begin
         end loop;
     end loop;
 
-    -- Armed again: the alert about it is over.
+    -- Armed again, or nobody's fault and not seen for an hour: the alert about it is over.
     for v_error.host_id, v_error.resource in
         select a.host_id, a.resource
         from pgvigil.alert as a
@@ -246,6 +242,10 @@ begin
                 or exists (select from pgvigil.metric as m where a.resource = 'metric ' || m.metric and m.is_enabled)
                 or a.resource like 'rule %' and not exists (
                     select from pgvigil.threshold as t where a.resource = 'rule ' || t.threshold_id
+                )
+                or a.resource !~ '^(rule|metric) ' and not exists (
+                    select from pgvigil.rule_error as e
+                    where coalesce(e.log_table, 'tick') = a.resource and e.handled_at > p_as_of - interval '1 hour'
                 )
             )
     loop
@@ -363,7 +363,7 @@ begin
         order by g.host_id
     loop
         -- Whoever holds the lock may be opening an alert; the next time is soon enough.
-        continue when not pg_try_advisory_xact_lock(hashtext('pgvigil.judge'), v_mark.host_id);
+        continue when not pgvigil.try_lock_host(v_mark.host_id);
         delete from pgvigil.gate as g
         where g.host_id = v_mark.host_id and g.log_table = v_mark.log_table and g.has_open_alert
             and not exists (
@@ -399,17 +399,39 @@ $$;
 comment on function pgvigil.is_due(text, interval, timestamptz) is 'Whether a task is due again; if so, it counts as done.';
 
 
+create or replace function pgvigil.require_now(p_as_of timestamptz)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+    if
+        abs(extract(epoch from p_as_of - clock_timestamp())) > 60
+        and not pg_has_role(session_user, current_user, 'usage')
+    then
+        raise insufficient_privilege using
+            message = format('it is not %s', p_as_of),
+            hint = 'select pgvigil.tick(clock_timestamp()); only the owner may play another time, for what is expired then is dropped.';
+    end if;
+end
+$$;
+comment on function pgvigil.require_now(timestamptz) is 'Refuses another time than that of the server''s clock to all but the owner of the schema.';
+
+
 create or replace function pgvigil.tick(p_as_of timestamptz)
 returns boolean
 language plpgsql
 security definer
 set search_path = ''
 set jit = off
+-- What an agent has locked in a transaction that it leaves open must not stop the watch over the others.
+set lock_timeout = '2s'
 as $$
 declare
     v_task text;
     v_every interval;
 begin
+    perform pgvigil.require_now(p_as_of);
     -- A row, not an advisory lock: those can be taken by every login.
     if not exists (select from pgvigil.upkeep as u where u.task = 'tick') then
         insert into pgvigil.upkeep (task, done_at, since) values ('tick', p_as_of, p_as_of) on conflict do nothing;
@@ -426,6 +448,7 @@ begin
         ('sweep_gate', '0'),
         ('watch_mail', '0'),
         ('write_weekly_reports', '1 minute'),
+        ('refresh_gates', '1 minute'),
         ('watch_clocks', '1 minute'),
         ('watch_agent_problems', '1 minute'),
         ('watch_disks', pgvigil.setting('forecast_every')::interval),

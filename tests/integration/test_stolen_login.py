@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import psycopg
 import pytest
+from psycopg import errors
+
+from pgvigil.embedded import EmbeddedPostgres, bin_directories
+from pgvigil.migrate import migrate
+from support import wait_until
 
 REGISTER = "select pgvigil.register_host(%s, %s, '1.0')"
 SAMPLE = (
@@ -93,3 +100,142 @@ def test_type_of_its_own_runs_nothing_with_other_rights(owner, connect, group):
     for call in CALLS[group]:
         thief.execute(call)
     assert [(f"stolen_{group}", 2)] == thief.execute("select role, count(*) from ran group by role").fetchall()
+
+
+def test_rule_of_the_fleet_outlives_what_one_host_does(owner, connect):
+    """Errors that an agent can provoke switch no rule off, and no metric."""
+    thief, twin = connect("stolen_agent"), connect("stolen_agent")
+    web1 = value(thief, REGISTER, "web1", "10 seconds")
+    value(owner, "select pgvigil.tick(clock_timestamp())")
+
+    # a transaction that cannot see the alert that is open
+    twin.execute(SAMPLE, (web1, "cpu0"))
+    with pytest.raises(errors.UniqueViolation), thief.transaction():
+        thief.execute("set transaction isolation level repeatable read")
+        thief.execute("select from pgvigil.own_host")
+        twin.execute(SAMPLE, (web1, "cpu-total"))
+        thief.execute(SAMPLE, (web1, "cpu-total"))
+    # gaps that end after the end of time
+    with pytest.raises(errors.CheckViolation, match="host_sample_interval_is_a_day_at_most"):
+        value(thief, REGISTER, "web1", "2000000000 days")
+    # names that fit into one index and not into another, and a stack that is full
+    names = "select left(string_agg(md5(n::text), ''), 1400 + %s) from generate_series(1, 90) as n"
+    for more in range(1200, 1400, 2):
+        with suppress(errors.ProgramLimitExceeded):
+            thief.execute(SAMPLE, (web1, value(thief, names, more)))
+    thief.execute(
+        "select pgvigil.record_agent_problems(%s, jsonb_build_array(jsonb_build_object('problem', repeat('x', 9000),"
+        f" 'subject', ({names}), 'detail', repeat('x', 9000), 'occurrences', 1, 'started_at', now(), 'last_at', now())))",
+        (web1, 1400),
+    )
+
+    owner.execute("delete from pgvigil.upkeep where task <> 'tick'")
+    value(owner, "select pgvigil.tick(clock_timestamp())")
+    assert 0 == value(owner, "select count(*) from pgvigil.threshold where mode = 'off'")
+    assert 0 == value(owner, "select count(*) from pgvigil.metric where not is_enabled")
+    assert [] == owner.execute("select task, error from pgvigil.upkeep where error is not null").fetchall()
+    assert 1 == value(owner, "select count(*) from pgvigil.alert where metric = 'cpu_usage' and resource = 'cpu-total'")
+
+
+def test_what_one_host_sent_is_mailed_and_ends_by_itself(owner):
+    """An error that is no fault of a rule is an alert of its table, until none was seen for an hour."""
+    web1 = value(owner, REGISTER, "web1", "10 seconds")
+    owner.execute(
+        "insert into pgvigil.rule_error (host_id, log_table, metric, resource, message)"
+        " values (%s, 'cpu_log', 'cpu_usage', 'cpu-total', 'stack depth limit exceeded')",
+        (web1,),
+    )
+    state = "select string_agg(concat_ws(' ', resource, state), ', ') from pgvigil.alert where metric = 'rule_error'"
+    owner.execute("select pgvigil.handle_rule_errors(now())")
+    assert "cpu_log firing" == value(owner, state)
+    owner.execute("select pgvigil.handle_rule_errors(now() + interval '59 minutes')")
+    assert "cpu_log firing" == value(owner, state)
+    owner.execute("select pgvigil.handle_rule_errors(now() + interval '61 minutes')")
+    assert "cpu_log resolved" == value(owner, state)
+
+
+@pytest.mark.parametrize("group", ["agent", "mailer", "operator", "reader"])
+def test_advisory_locks_stop_nobody(owner, connect, group):
+    """Every login can take every advisory lock, and keep it; we use none but to migrate."""
+    web1 = value(owner, REGISTER, "web1", "10 seconds")
+    thief = connect(f"stolen_{group}")
+    for name in ("gate", "judge"):
+        thief.execute(f"select pg_advisory_lock(hashtext('pgvigil.{name}'))")
+        thief.execute(f"select pg_advisory_lock(hashtext('pgvigil.{name}'), n) from generate_series(0, 9) as n")
+    owner.execute("set lock_timeout = '5s'")
+    owner.execute(SAMPLE, (web1, "cpu-total"))
+    owner.execute("update pgvigil.threshold set warning = 50 where metric = 'cpu_usage'")
+    value(owner, REGISTER, "web2", "10 seconds")
+    assert 1 == value(owner, "select count(*) from pgvigil.mail where event = 'fired'")
+
+
+def test_transaction_left_open_stops_nobody_else(owner, connect):
+    """An agent keeps all the locks that it can get; ticks, rules and other hosts go on, until its time is over."""
+    thief, other = connect("stolen_agent"), connect("other_agent")
+    owner.execute("insert into pgvigil.threshold (metric, host_group, warning) values ('cpu_usage', 'web', 60)")
+    web1 = value(thief, REGISTER, "web1", "10 seconds")
+    thief.execute(SAMPLE, (web1, "cpu-total"))
+    owner.execute("update pgvigil.host set created_at = now() - interval '1 hour', last_seen_at = null")
+    thief.execute("begin")
+    thief.execute("select pgvigil.register_host('web1', '10 seconds', '1.1', '{web}', '{\"a\": 1}')")
+    thief.execute(SAMPLE, (web1, "cpu-total"))
+    thief.execute(
+        "insert into pgvigil.memory_log (host_id, created_at, memory_name, memory_usage, used_bytes, available_bytes)"
+        " values (%s, now(), 'memory', 1, 1, 1)",
+        (web1,),
+    )
+
+    owner.execute("set lock_timeout = '5s'")
+    other.execute("set lock_timeout = '5s'")
+    web2 = value(other, REGISTER, "web2", "10 seconds")
+    owner.execute("update pgvigil.threshold set warning = 50 where host_group is null and metric = 'cpu_usage'")
+    other.execute(SAMPLE, (web2, "cpu-total"))
+    other.execute("select pgvigil.register_host('web2', '20 seconds', '1.1', '{web}')")
+    assert value(owner, "select pgvigil.tick(clock_timestamp())")
+    done = "select array_agg(task order by task) from pgvigil.upkeep where error is not null"
+    assert value(owner, done) is None
+    assert ["firing", "firing"] == value(owner, "select array_agg(state) from pgvigil.alert where metric = 'cpu_usage'")
+
+    owner.execute("update pgvigil.setting set value = '1 second' where setting = 'reader_limit'")
+
+    def is_gone():
+        owner.execute("select pgvigil.tick(clock_timestamp())")
+        return not value(owner, "select count(*) from pg_stat_activity where pid = %s", thief.info.backend_pid)
+
+    wait_until(is_gone, "the transaction of the thief ended")
+
+
+def test_mailer_cannot_make_time_pass(owner, connect):
+    """In the far future all history is expired: only the owner may play it."""
+    thief = connect("stolen_mailer")
+    partitions = value(owner, "select count(*) from pg_class where relnamespace = 'pgvigil_partition'::regnamespace")
+    for when in ("+ interval '100 years'", "+ interval '1 hour'", "- interval '1 hour'"):
+        with pytest.raises(errors.InsufficientPrivilege):
+            thief.execute(f"select pgvigil.tick(clock_timestamp() {when})")
+    assert value(thief, "select pgvigil.tick(clock_timestamp())")
+    assert partitions == value(
+        owner, "select count(*) from pg_class where relnamespace = 'pgvigil_partition'::regnamespace"
+    )
+
+
+@pytest.mark.parametrize("major", [major for major in bin_directories() if major >= 17])
+def test_full_queue_of_notifications_costs_no_sample(directory, major):
+    """Every login may listen, sleep in a transaction, and notify until the queue is full."""
+    settings = {"max_notify_queue_pages": "64"}
+    with EmbeddedPostgres(directory, bin_directory=bin_directories()[major], settings=settings) as server:
+        migrate(server.dsn())
+        with (
+            psycopg.connect(server.dsn(), autocommit=True) as owner,
+            psycopg.connect(server.dsn(), autocommit=True) as sleeper,
+            psycopg.connect(server.dsn(), autocommit=True) as thief,
+        ):
+            owner.execute("insert into pgvigil.recipient (address) values ('ops@example.org')")
+            owner.execute("insert into pgvigil.threshold (metric, warning) values ('cpu_usage', 60)")
+            web1 = value(owner, REGISTER, "web1", "10 seconds")
+            sleeper.execute("listen pgvigil_mail")
+            sleeper.execute("begin; select 1")
+            with pytest.raises(errors.ProgramLimitExceeded):
+                for number in range(100_000):
+                    thief.execute("select pg_notify('pgvigil_mail', repeat('x', 7000) || %s)", (number,))
+            owner.execute(SAMPLE, (web1, "cpu-total"))
+            assert 1 == value(owner, "select count(*) from pgvigil.mail")

@@ -13,7 +13,7 @@ select tables_are(
     'pgvigil',
     array[
         'agent_problem', 'alert', 'alert_event', 'cpu_info', 'cpu_log', 'cpu_packed', 'cpu_rollup_1h', 'cpu_rollup_5m', 'disk_info',
-        'disk_log', 'disk_packed', 'disk_rollup_1h', 'disk_rollup_5m', 'fleet_rollup', 'gate', 'host', 'late_hour', 'log_table', 'mail', 'mailbox',
+        'disk_log', 'disk_packed', 'disk_rollup_1h', 'disk_rollup_5m', 'fleet_rollup', 'gate', 'host', 'host_lock', 'late_hour', 'log_table', 'mail', 'mailbox',
         'memory_info', 'memory_log', 'memory_packed', 'memory_rollup_1h', 'memory_rollup_5m', 'metric', 'network_info',
         'network_log', 'network_packed', 'network_rollup_1h', 'network_rollup_5m', 'packed_day', 'recipient',
         'rollup_horizon', 'rollup_progress', 'rule_error', 'schema_migration', 'setting', 'silence', 'threshold',
@@ -44,12 +44,12 @@ select functions_are(
         'has_newer_sample', 'has_open_alert', 'is_due', 'is_future', 'is_within', 'judge', 'judge_derived', 'judge_reading',
         'keep_state', 'limit_of', 'lock_host', 'mail_of_event', 'mail_text_of', 'mark_mail_failed', 'mark_mail_sent', 'next_mail_due',
         'next_of_mailbox', 'next_state', 'noisy_rules', 'note_event', 'open_alert', 'play', 'preview_mail', 'queue_mail', 'rank_thresholds', 'rebuild_judging',
-        'recent_values', 'record_agent_problems', 'record_inventory', 'record_rule_error', 'refresh_gate', 'register_host', 'report_rollout', 'resend_mail', 'ring', 'revert_threshold',
+        'recent_values', 'record_agent_problems', 'record_inventory', 'record_rule_error', 'refresh_gate', 'refresh_gates', 'register_host', 'report_rollout', 'require_now', 'resend_mail', 'ring', 'revert_threshold',
         'samples_of', 'seen_at', 'send_reminders', 'setting', 'silence_for', 'silence_until', 'silenced_by',
         'suggest_threshold', 'sweep_gate', 'sync_thresholds', 'tg_cpu_log__judge', 'tg_disk_log__judge', 'tg_host__refresh_gate',
         'tg_mail__ring', 'tg_memory_log__judge', 'tg_metric__rebuild_judging', 'tg_network_log__judge',
         'tg_recipient__validate', 'tg_setting__rebuild_judging', 'tg_setting__validate', 'tg_silence__validate', 'tg_threshold__history', 'tg_threshold__own',
-        'tg_threshold__refresh_gate', 'tg_threshold__validate', 'tick', 'unseen_hosts', 'waiting_addresses', 'watch_agent_problems', 'watch_clocks', 'watch_disks',
+        'tg_threshold__refresh_gate', 'tg_threshold__validate', 'tick', 'try_lock_host', 'unseen_hosts', 'waiting_addresses', 'watch_agent_problems', 'watch_clocks', 'watch_disks',
         'watch_mail', 'watch_silence', 'weekly_report', 'who_gets', 'write_weekly_reports'
     ],
     'pgvigil has these functions and no others'

@@ -67,12 +67,7 @@ select is(
 
 -- One incident, hold 0.
 create function pg_temp.is_locked() returns boolean language sql as $$
-    select exists (
-        select from pg_locks as l
-        where
-            l.locktype = 'advisory' and l.pid = pg_backend_pid() and l.objsubid = 2
-            and l.classid = hashtext('pgvigil.judge')::bit(32)::bigint::oid and l.objid = pg_temp.host()::oid
-    )
+    select exists (select from pgvigil.host_lock as l where l.host_id = pg_temp.host() and l.xmax <> '0')
 $$;
 select is(pg_temp.is_locked(), false, 'it takes no lock');
 select is(pg_temp.cpu(10, 90), 'firing warning, fired', 'with hold 0 the first sample over the limit fires');

@@ -1,6 +1,6 @@
 -- Every refusal that has a name is tripped once. What people edit by hand is answered with a hint.
 begin;
-select plan(235);
+select plan(239);
 
 set local timezone = 'UTC';
 select pgvigil.ensure_partitions('2031-03-30 12:00+00');
@@ -138,6 +138,10 @@ from (
     ('a host name with a space', 'host_name_is_printable', $$insert into pgvigil.host (host_name) values ('a b')$$),
     ('labels that are a list', 'host_labels_are_an_object', $$update pgvigil.host set labels = '[]'$$),
     ('a host that samples every 0 seconds', 'host_sample_interval_is_positive', $$select pgvigil.register_host('web2', '0', '1.0')$$),
+    ('a host that samples every other day', 'host_sample_interval_is_a_day_at_most', $$select pgvigil.register_host('web2', '2 days', '1.0')$$),
+    ('a host in very many groups', 'host_groups_are_64_kib_at_most', $$select pgvigil.register_host('web2', '1 day', '1.0', array_fill('group'::text, array[20000]))$$),
+    ('a host with a book of labels', 'host_labels_are_64_kib_at_most', $$select pgvigil.register_host('web2', '1 day', '1.0', null, jsonb_build_object('a', repeat('x', 65536)))$$),
+    ('a version that is a story', 'host_agent_version_is_short', $$select pgvigil.register_host('web2', '1 day', repeat('x', 101))$$),
     ('a metric of a table that there is not', 'metric_log_table_exists', $$insert into pgvigil.metric values ('m', 'gpu_log', 'c', 9, 't', 'percent', 'above', 'd')$$),
     ('two metrics in one place', 'metric_position_is_unique', $$insert into pgvigil.metric values ('m', 'cpu_log', 'user_usage', 1, 't', 'percent', 'above', 'd')$$),
     ('two metrics of one column', 'metric_column_is_unique', $$insert into pgvigil.metric values ('m', 'cpu_log', 'cpu_usage', 9, 't', 'percent', 'above', 'd')$$),
