@@ -14,7 +14,8 @@ as $$
         where
             s.datname = current_database()
             and s.pid <> pg_backend_pid()
-            and s.xact_start < p_as_of - pgvigil.setting('reader_limit')::interval
+            -- of the server's clock: who plays the future ends nothing of today
+            and s.xact_start < least(p_as_of, clock_timestamp()) - pgvigil.setting('reader_limit')::interval
             and not r.rolsuper
             and (pg_has_role(s.usesysid, 'pgvigil_reader', 'member') or pg_has_role(s.usesysid, 'pgvigil_agent', 'member'))
             -- not who merely may grant the role, nor where the owner of the schema may not signal
