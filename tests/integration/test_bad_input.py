@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import subprocess
 
 import psycopg
 import pytest
@@ -101,6 +102,21 @@ def test_schema_that_is_missing(empty_database):
     check(run_pgvigil("top", "--once", "--dsn", empty_database), 4, "pgvigil db migrate")
 
 
+def make_web1(database):
+    """Make a host in a group, with a disk, that is silenced."""
+    disk = '{"disk": [{"disk_name": "/data", "device": "sda1", "size": 1}]}'
+    with psycopg.connect(database) as connection:
+        connection.execute("select pgvigil.register_host('web1', '10 seconds', '1.0', '{web}')")
+        connection.execute("select pgvigil.record_inventory(host_id, %s) from pgvigil.host", (disk,))
+        connection.execute("select pgvigil.silence_for('1 day', 'web1')")
+
+
+def run_psql(postgres, database, statement):
+    """Run a statement as somebody would who types it."""
+    command = [postgres.psql_path, "-X", "-c", statement, database]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
 @pytest.mark.parametrize(
     ("statement", "words"),
     [
@@ -112,15 +128,79 @@ def test_schema_that_is_missing(empty_database):
             "insert into pgvigil.recipient (address) values ('nobody')",
             ("'nobody' is not a mail address", "One address"),
         ),
+        (
+            "insert into pgvigil.threshold (metric, warning, managed_by) values ('cpu_usage', 80, 'default')",
+            (
+                "rule 1 is for this already: warning 90, critical 98, mode armed",
+                "update pgvigil.threshold set .. where threshold_id = 1;",
+                "threshold_scope_is_unique",
+            ),
+        ),
+        (
+            "insert into pgvigil.recipient (address) values ('a@example.org'), ('a@example.org')",
+            ("recipient 1 is this already", "where recipient_id = 1;", "recipient_is_unique"),
+        ),
     ],
 )
 def test_bad_row_at_the_sql_prompt(database, postgres, statement, words):
     """Psql shows what is wrong with the row, and what would be right."""
-    import subprocess
-
-    result = subprocess.run(
-        [postgres.psql_path, "-X", "-c", statement, database], capture_output=True, text=True, check=False
-    )
+    result = run_psql(postgres, database, statement)
     assert 1 == result.returncode
     for word in words:
         assert word in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [
+        (
+            "insert into pgvigil.threshold (metric, host_group, warning) values ('cpu_usage', 'wbe', 80)",
+            ("no host is in group wbe yet", "unnest(groups)"),
+        ),
+        (
+            "insert into pgvigil.threshold (metric, resource, warning) values ('disk_usage', '/dta', 80)",
+            ("nothing is called /dta there yet", "pgvigil.resource"),
+        ),
+        (
+            "insert into pgvigil.threshold (metric, resource, warning) values ('cpu_usage', '/data', 80)",
+            ("nothing is called /data there yet",),
+        ),
+        (
+            "insert into pgvigil.silence (host_name, resource) values ('web1', '/dta')",
+            ("nothing is called /dta there yet",),
+        ),
+        (
+            "insert into pgvigil.recipient (address, host_group) values ('a@example.org', 'wbe')",
+            ("no host is in group wbe yet",),
+        ),
+        ("select pgvigil.silence_for('2 hours')", ("nobody is mailed about anything", "set host_name = ..")),
+        (
+            "insert into pgvigil.silence (host_name, starts_at, ends_at) values ('web1', '2020-01-01', '2020-01-02')",
+            ("this silence is over already", "set ends_at = .."),
+        ),
+    ],
+)
+def test_slip_at_the_sql_prompt_is_noticed(database, postgres, statement, words):
+    """What may be meant is done, and psql shows what it comes to."""
+    make_web1(database)
+    result = run_psql(postgres, database, statement)
+    assert 0 == result.returncode
+    for word in words:
+        assert word in result.stderr
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "insert into pgvigil.threshold (metric, host_group, resource, warning) values ('disk_usage', 'web', '/d%', 80)",
+        "insert into pgvigil.threshold (metric, host_name, resource, mode) values ('clock_skew', 'web1', 'clock', 'off')",
+        "insert into pgvigil.recipient (address, host_group) values ('a@example.org', 'web')",
+        "select pgvigil.silence_for('2 hours', 'web1', p_resource => '/data')",
+        "update pgvigil.silence set ends_at = now()",
+    ],
+)
+def test_what_is_right_is_not_noticed(database, postgres, statement):
+    """Psql says nothing about what matches something."""
+    make_web1(database)
+    result = run_psql(postgres, database, statement)
+    assert (0, "") == (result.returncode, result.stderr)

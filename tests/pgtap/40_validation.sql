@@ -1,6 +1,6 @@
 -- Every refusal that has a name is tripped once. What people edit by hand is answered with a hint.
 begin;
-select plan(239);
+select plan(283);
 
 set local timezone = 'UTC';
 select pgvigil.ensure_partitions('2031-03-30 12:00+00');
@@ -53,8 +53,46 @@ from (
     ('a band as wide as the only limit', $$insert into pgvigil.threshold (metric, critical, clear_band) values ('cpu_usage', 95, 96)$$, 'threshold_can_clear',
         'an alert at 95 with clear_band 96 could never end',
         'Every value is 0 or more: set a limit above 0, and clear_band smaller than it or null for 5 % of it.'),
-    ('a hold below 0', $$insert into pgvigil.threshold (metric, warning, hold) values ('cpu_usage', 90, '-1 second')$$, 'threshold_hold_is_not_negative',
+    ('a hold below 0', $$insert into pgvigil.threshold (metric, warning, hold) values ('cpu_usage', 90, '-1 second')$$, 'threshold_hold_is_sensible',
         'hold is -00:00:01', 'Give an interval such as ''5 minutes'', or ''0'' to mail at the first sample over the limit.'),
+    ('a hold that never ends', $$insert into pgvigil.threshold (metric, warning, hold) values ('cpu_usage', 90, '1000 years')$$, 'threshold_hold_is_sensible',
+        'hold is 1000 years', 'Give an interval such as ''5 minutes'', or ''0'' to mail at the first sample over the limit.'),
+    ('a limit that no real can hold', $$insert into pgvigil.threshold (metric, warning) values ('errors_per_second', 1e39)$$, 'threshold_limits_are_finite',
+        '1e+39 is not a limit', 'Give a number, or null for no limit.'),
+    ('a limit too near to 0 for a real', $$insert into pgvigil.threshold (metric, warning) values ('errors_per_second', 1e-50)$$, 'threshold_limits_are_finite',
+        '1e-50 is not a limit', 'Give a number, or null for no limit.'),
+    ('from below: a limit below 0', $$insert into pgvigil.threshold (metric, warning) values ('memory_available_bytes', -1)$$, 'threshold_can_fire',
+        'memory_available_bytes is never below 0, so -1 would never fire', 'Set a limit of 0 or more, or null for none.'),
+    ('a rule for a host that there is not', $$insert into pgvigil.threshold (metric, warning, host_name) values ('cpu_usage', 1, 'web9')$$, 'threshold_host_exists',
+        'there is no host ''web9''', 'The names are exact: select host_name from pgvigil.host order by 1;'),
+    ('a silence of a host that there is not', $$select pgvigil.silence_for('2 hours', 'Web1')$$, 'silence_host_exists',
+        'there is no host ''Web1''', 'The names are exact: select host_name from pgvigil.host order by 1;'),
+    ('a silence of a metric that there is not', $$insert into pgvigil.silence (metric) values ('cpu')$$, 'silence_metric_exists',
+        'there is no metric ''cpu''', 'These can be judged: select metric, unit, title from pgvigil.metric order by 1;'),
+    ('a recipient of a metric that there is not', $$insert into pgvigil.recipient (address, metric) values ('a@x.org', 'cpu')$$, 'recipient_metric_exists',
+        'there is no metric ''cpu''', 'These can be judged: select metric, unit, title from pgvigil.metric order by 1;'),
+    ('a rule for a host and a group', $$insert into pgvigil.threshold (metric, warning, host_name, host_group) values ('cpu_usage', 1, 'web1', 'web')$$,
+        'threshold_scope_is_host_or_group', 'it is for host ''web1'' and for group ''web''', 'Leave one of them null, or write two rows.'),
+    ('a silence of a host and a group', $$insert into pgvigil.silence (host_name, host_group) values ('web1', 'web')$$,
+        'silence_scope_is_host_or_group', 'it is for host ''web1'' and for group ''web''', 'Leave one of them null, or write two rows.'),
+    ('a mode that there is not', $$insert into pgvigil.threshold (metric, warning, resource, mode) values ('cpu_usage', 1, 'x', 'loud')$$, 'threshold_mode_is_known',
+        'there is no mode ''loud''', 'armed mails, shadow only records, off exempts.'),
+    ('a keeper that there is not', $$insert into pgvigil.threshold (metric, warning, managed_by) values ('cpu_usage', 1, 'puppet')$$, 'threshold_managed_by_is_known',
+        '''puppet'' keeps no rules', 'Leave managed_by out: what people write is sql.'),
+    ('a severity that there is not', $$insert into pgvigil.recipient (address, min_severity) values ('b@x.org', 'info')$$, 'recipient_min_severity_is_known',
+        'there is no severity ''info''', 'warning is everything, critical only what is or becomes critical.'),
+    ('a language that there is not', $$insert into pgvigil.recipient (address, language) values ('b@x.org', 'kr')$$, 'recipient_language_is_known',
+        'there are no mails in ''kr''', 'en or ko.'),
+    ('a recipient with half a time of day', $$insert into pgvigil.recipient (address, from_time) values ('b@x.org', '9:00')$$, 'recipient_times_come_in_pairs',
+        'from_time and to_time go together', 'Give both, as in ''22:00'' and ''06:00'', or none.'),
+    ('a silence with half a time of day', $$insert into pgvigil.silence (to_time) values ('9:00')$$, 'silence_times_come_in_pairs',
+        'from_time and to_time go together', 'Give both, as in ''22:00'' and ''06:00'', or none.'),
+    ('a silence on days without a time', $$insert into pgvigil.silence (weekdays) values ('{1}')$$, 'silence_weekdays_need_times',
+        'weekdays say nothing without times', 'For whole days: from_time = ''0:00'', to_time = ''0:00''.'),
+    ('a window after the end of time', $$update pgvigil.setting set value = '300000 years' where setting = 'flap_window'$$, 'setting_value_is_sensible',
+        'flap_window cannot be ''300000 years''', 'A million or ten years at most: what is judged by it must not end after the end of time.'),
+    ('two billion beats', $$update pgvigil.setting set value = '2000000000' where setting = 'gap_intervals'$$, 'setting_value_is_sensible',
+        'gap_intervals cannot be ''2000000000''', 'A million or ten years at most: what is judged by it must not end after the end of time.'),
     ('a limit of 0, which every sample reaches', $$insert into pgvigil.threshold (metric, warning) values ('errors_per_second', 0)$$, 'threshold_can_clear',
         'an alert at 0 with clear_band 0 could never end', 'Every value is 0 or more: set a limit above 0, and clear_band smaller than it or null for 5 % of it.'),
     ('a pattern that ends in the middle of an escape', $$insert into pgvigil.threshold (metric, resource, warning) values ('disk_usage', '%\', 90)$$,
@@ -71,7 +109,7 @@ from (
     ('a silence in a time zone that there is not', $$insert into pgvigil.silence (from_time, to_time, time_zone) values ('1:00', '2:00', 'Asia/Soul')$$,
         'silence_time_zone_exists', 'there is no time zone ''Asia/Soul''', 'Names such as ''Asia/Seoul'': select name from pg_timezone_names order by 1;'),
     ('a recipient on day 0', $$insert into pgvigil.recipient (address, weekdays) values ('a@x.org', '{0}')$$, 'recipient_weekdays_are_days',
-        '{0} are no days of the week', '1 = Monday .. 7 = Sunday, as in ''{1,2,3,4,5}''; null for every day.'),
+        '{0} are no days of the week', '1 = Monday .. 7 = Sunday, as in ''{6,7}''; null for every day.'),
     ('words instead of an address', $$insert into pgvigil.recipient (address) values ('the operators')$$, 'recipient_address_is_an_address',
         '''the operators'' is not a mail address', 'One address per row, without a name: somebody@example.org.'),
     ('a time zone that there is not', $$insert into pgvigil.recipient (address, time_zone) values ('a@x.org', 'Asia/Soul')$$, 'recipient_time_zone_exists',
@@ -116,15 +154,8 @@ select is((pg_temp.refusal($$update pgvigil.recipient set address = 'a'$$)).name
 select is((pg_temp.refusal(c.statement)).name, c.name, 'refused: ' || c.what)
 from (
     values
-    ('a rule for a host that there is not', 'threshold_host_exists', $$insert into pgvigil.threshold (metric, warning, host_name) values ('cpu_usage', 1, 'web9')$$),
     ('two rules of one scope', 'threshold_scope_is_unique', $$insert into pgvigil.threshold (metric, warning) values ('cpu_usage', 1)$$),
-    ('a rule for a host and a group', 'threshold_scope_is_host_or_group', $$insert into pgvigil.threshold (metric, warning, host_name, host_group) values ('cpu_usage', 1, 'web1', 'web')$$),
-    ('a mode that there is not', 'threshold_mode_is_known', $$insert into pgvigil.threshold (metric, warning, resource, mode) values ('cpu_usage', 1, 'x', 'loud')$$),
-    ('a keeper that there is not', 'threshold_managed_by_is_known', $$insert into pgvigil.threshold (metric, warning, managed_by) values ('cpu_usage', 1, 'puppet')$$),
     ('one recipient twice', 'recipient_is_unique', $$insert into pgvigil.recipient (address) values ('a@x.org')$$),
-    ('a recipient of a metric that there is not', 'recipient_metric_exists', $$insert into pgvigil.recipient (address, metric) values ('a@x.org', 'cpu')$$),
-    ('a severity that there is not', 'recipient_min_severity_is_known', $$insert into pgvigil.recipient (address, min_severity) values ('b@x.org', 'info')$$),
-    ('a language that there is not', 'recipient_language_is_known', $$insert into pgvigil.recipient (address, language) values ('b@x.org', 'de')$$),
     ('a setting of a kind that there is not', 'setting_kind_is_known', $$insert into pgvigil.setting values ('x', '1', 'colour', '')$$),
     ('a retention of one day', 'log_table_retention_is_two_days_at_least', $$update pgvigil.log_table set retention = '1 day 23:59:59'$$),
     ('five-minute rollups for six days', 'log_table_five_minute_retention_is_a_week_at_least', $$update pgvigil.log_table set five_minute_retention = '6 days'$$),
@@ -149,12 +180,6 @@ from (
     ('a direction that there is not', 'metric_direction_is_known', $$insert into pgvigil.metric values ('m', 'cpu_log', 'user_usage', 9, 't', 'percent', 'beside', 'd')$$),
     ('a unit that there is not', 'metric_unit_is_known', $$insert into pgvigil.metric values ('m', 'cpu_log', 'user_usage', 9, 't', 'stone', 'above', 'd')$$),
     ('a metric with a table and no column', 'metric_is_stored_or_derived', $$insert into pgvigil.metric values ('m', 'cpu_log', null, 9, 't', 'percent', 'above', 'd')$$),
-    ('a recipient with half a time of day', 'recipient_times_come_in_pairs', $$update pgvigil.recipient set from_time = '9:00'$$),
-    ('a silence of a host that there is not', 'silence_host_exists', $$insert into pgvigil.silence (host_name) values ('web9')$$),
-    ('a silence of a metric that there is not', 'silence_metric_exists', $$insert into pgvigil.silence (metric) values ('cpu')$$),
-    ('a silence of a host and a group', 'silence_scope_is_host_or_group', $$insert into pgvigil.silence (host_name, host_group) values ('web1', 'web')$$),
-    ('a silence with half a time of day', 'silence_times_come_in_pairs', $$insert into pgvigil.silence (to_time) values ('9:00')$$),
-    ('a silence on days without a time', 'silence_weekdays_need_times', $$insert into pgvigil.silence (weekdays) values ('{1}')$$),
     ('an operation that there is not', 'threshold_history_operation_is_known', $$insert into pgvigil.threshold_history (threshold_id, operation) values (1, 'drop')$$),
     ('a metric deleted from under its rules', 'threshold_metric_exists', $$delete from pgvigil.metric where metric = 'cpu_usage'$$)
 ) as c (what, name, statement);
@@ -300,8 +325,8 @@ select is_empty(
 );
 select is_empty(
     $$
-    select m[1] from pg_proc as p cross join regexp_matches(p.prosrc, 'constraint = ''(\w+)''', 'g') as m
-    where p.pronamespace = 'pgvigil'::regnamespace and m[1] not in (select r.name from refused as r)
+    select m[1] from pg_proc as p cross join regexp_matches(p.prosrc, '(?:constraint = |\()''((?:threshold|recipient|silence|setting)_\w+)''', 'g') as m
+    where p.pronamespace = 'pgvigil'::regnamespace and p.proname ~ '_validate$' and m[1] not in (select r.name from refused as r)
     $$,
     'every refusal of a trigger was tripped above'
 );
