@@ -240,6 +240,15 @@ begin
     end if;
 
     v_was := pgvigil.open_alert(p_log_table, p_reading, p_alert, p_state);
+    if
+        p_state.event is null and v_was.state = 'firing' and v_was.is_shadow and p_rule.mode = 'armed'
+        and not exists (
+            select from pgvigil.mail as m where m.host_id = v_was.host_id and m.alert_id = v_was.alert_id
+        )
+    then
+        -- Armed while it fires: nobody has heard of it.
+        p_state.event := 'fired';
+    end if;
     v_mail := pgvigil.mail_of_event(
         p_state.event,
         v_was.reopened > 0 and v_was.quiet_until is null,
@@ -269,8 +278,10 @@ begin
             else a.quiet_until
         end,
         next_remind_at = case
+            when p_rule.remind_every is null then null
             when p_state.event = 'fired' or v_mail is not null then p_reading.stored_at + p_rule.remind_every
-            else a.next_remind_at
+            -- as the rule is now
+            else least(a.next_remind_at, p_reading.stored_at + p_rule.remind_every)
         end,
         unknown_since = null,
         detail = coalesce(p_reading.detail, a.detail),

@@ -147,6 +147,7 @@ set search_path = ''
 as $$
 declare
     v_host record;
+    v_late record;
 begin
     for v_host in
         select
@@ -164,9 +165,30 @@ begin
         where not h.is_deleted
         order by h.host_id
     loop
+        if v_host.updated_at < p_as_of - interval '5 minutes' then
+            -- A clock that was set back takes samples that look older than the last one: look for what came in lately.
+            select l.updated_at, abs(extract(epoch from l.updated_at - l.created_at)) as skew into v_late
+            from pgvigil.memory_log as l
+            where
+                l.host_id = v_host.host_id
+                and l.created_at between p_as_of - interval '1 hour' and p_as_of
+                and l.updated_at between p_as_of - interval '5 minutes' and p_as_of
+            order by l.updated_at desc, l.created_at desc
+            limit 1;
+            if found then
+                v_host.updated_at := v_late.updated_at;
+                v_host.skew := v_late.skew;
+            end if;
+        end if;
         update pgvigil.host as h
         set last_seen_at = v_host.updated_at
-        where h.host_id = v_host.host_id and v_host.updated_at > coalesce(h.last_seen_at, '-infinity');
+        from (
+            select s.host_id from pgvigil.host as s
+            where s.host_id = v_host.host_id and v_host.updated_at > coalesce(s.last_seen_at, '-infinity')
+            -- its agent may keep it locked, for as long as it likes
+            for no key update skip locked
+        ) as f
+        where h.host_id = f.host_id;
         continue when v_host.updated_at < p_as_of - interval '5 minutes';
         continue when v_host.skew < 1 and not pgvigil.has_open_alert(v_host.host_id, 'clock_skew', 'clock');
         continue when not pgvigil.try_lock_host(v_host.host_id);
@@ -271,6 +293,7 @@ begin
         from pgvigil.alert as a
         where
             a.withheld_event is not null
+            and not (a.is_shadow and a.state = 'firing')
             -- of what is over only the end is told, of what fires anything else
             and (a.state = 'firing') = (a.withheld_event not in ('resolved', 'cancelled'))
             and pgvigil.silenced_by(a.host_id, a.metric, a.resource, p_as_of) is null
@@ -351,6 +374,16 @@ as $$
 declare
     v_mark record;
 begin
+    -- Of what is pending and gone no sample comes that could end it. After a gap hold begins anew in any case.
+    delete from pgvigil.alert as a
+    using pgvigil.host as h
+    where
+        h.host_id = a.host_id
+        and a.state = 'pending'
+        and a.log_table is not null
+        and a.updated_at < p_as_of - interval '1 day' - h.sample_interval * pgvigil.setting('gap_intervals')::integer
+        and pgvigil.try_lock_host(a.host_id);
+
     for v_mark in
         select g.host_id, g.log_table
         from pgvigil.gate as g
@@ -373,7 +406,31 @@ begin
     end loop;
 end
 $$;
-comment on function pgvigil.sweep_gate(timestamptz) is 'Removes the marks of open_alert() where no alert is open any more. Until then they only cost time.';
+comment on function pgvigil.sweep_gate(timestamptz) is 'Removes what is pending though no sample comes any more, and the marks of open_alert() where no alert is open any more. Until then they only cost time.';
+
+
+create or replace function pgvigil.judge_events(p_as_of timestamptz)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_alert pgvigil.alert;
+begin
+    for v_alert in
+        select a.*
+        from pgvigil.alert as a
+        where
+            a.metric in ('resource_vanished', 'rollout_failed', 'rule_error', 'mail_undeliverable')
+            and a.resolved_at is null
+        order by a.host_id, a.alert_id
+    loop
+        continue when not pgvigil.try_lock_host(v_alert.host_id);
+        perform pgvigil.judge_derived(v_alert.host_id, v_alert.metric, v_alert.resource, v_alert.value, p_as_of);
+    end loop;
+end
+$$;
+comment on function pgvigil.judge_events(timestamptz) is 'Judges again what only an event tells, a disk that vanished: for hold to pass, and for a rule that was changed.';
 
 
 create or replace function pgvigil.is_due(p_task text, p_every interval, p_as_of timestamptz)
@@ -449,6 +506,7 @@ begin
         ('watch_mail', '0'),
         ('write_weekly_reports', '1 minute'),
         ('refresh_gates', '1 minute'),
+        ('judge_events', '1 minute'),
         ('watch_clocks', '1 minute'),
         ('watch_agent_problems', '1 minute'),
         ('watch_disks', pgvigil.setting('forecast_every')::interval),

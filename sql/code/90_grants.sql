@@ -73,6 +73,7 @@ pgvigil.next_state(pgvigil.alert_state, pgvigil.alert_limit, timestamptz, double
 pgvigil.play(text, text, text, pgvigil.alert_limit, timestamptz, timestamptz),
 pgvigil.preview_mail(bigint, text, text, text),
 pgvigil.rank_thresholds(integer, text, text),
+pgvigil.refusals_of_scope(text, jsonb),
 pgvigil.resend_mail(text, text),
 pgvigil.revert_threshold(bigint),
 pgvigil.samples_of(text, text, text, timestamptz, timestamptz),

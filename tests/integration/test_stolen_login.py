@@ -176,15 +176,14 @@ def test_transaction_left_open_stops_nobody_else(owner, connect):
     web1 = value(thief, REGISTER, "web1", "10 seconds")
     thief.execute(SAMPLE, (web1, "cpu-total"))
     owner.execute("update pgvigil.host set created_at = now() - interval '1 hour', last_seen_at = null")
-    thief.execute("begin")
-    thief.execute("select pgvigil.register_host('web1', '10 seconds', '1.1', '{web}', '{\"a\": 1}')")
-    thief.execute(SAMPLE, (web1, "cpu-total"))
     thief.execute(
         "insert into pgvigil.memory_log (host_id, created_at, memory_name, memory_usage, used_bytes, available_bytes)"
         " values (%s, now(), 'memory', 1, 1, 1)",
         (web1,),
     )
-
+    thief.execute("begin")
+    thief.execute("select pgvigil.register_host('web1', '10 seconds', '1.1', '{web}', '{\"a\": 1}')")
+    thief.execute(SAMPLE, (web1, "cpu-total"))
     owner.execute("set lock_timeout = '5s'")
     other.execute("set lock_timeout = '5s'")
     web2 = value(other, REGISTER, "web2", "10 seconds")

@@ -1,6 +1,6 @@
 -- What makes alerts bearable. Seconds count from Tuesday 2031-03-25 12:00 UTC, by the clocks of hosts and server alike.
 begin;
-select plan(277);
+select plan(302);
 
 select pgvigil.ensure_partitions('2031-03-25 12:00+00');
 select pgvigil.ensure_partitions('2031-03-22 12:00+00');
@@ -275,6 +275,37 @@ select pg_temp.next_subject('cpu_usage', 80, 90), pg_temp.silence(15, 50);
 select pg_temp.cpu(s.i, case when s.i % 20 = 0 then 85 else 1 end) from generate_series(0, 30, 10) as s (i);
 select is(pg_temp.remind(50), null, 'flapping in silence that is over when the silence ends is no mail');
 
+-- A rule that is changed while it fires.
+select pg_temp.next_subject('cpu_usage', 80, 90);
+update pgvigil.threshold set mode = 'shadow';
+select is(pg_temp.cpu(0, 85), 'firing warning', 'it fires in shadow');
+update pgvigil.threshold set mode = 'armed';
+select is(pg_temp.cpu(10, 86), 'firing warning, fired', 'armed while it fires, it is mailed with the next sample');
+select is(pg_temp.cpu(20, 86), 'firing warning', 'once');
+update pgvigil.threshold set mode = 'shadow';
+select pg_temp.cpu(30, 86);
+update pgvigil.threshold set mode = 'armed';
+select is(pg_temp.cpu(40, 86), 'firing warning', 'in shadow for a while, it is not mailed anew');
+select is(pg_temp.cpu(50, 1), 'none, resolved', 'who heard of it hears of its end');
+select pg_temp.next_subject('cpu_usage', 80, 90), pg_temp.silence(0, 100);
+select pg_temp.cpu(0, 85);
+update pgvigil.threshold set mode = 'shadow';
+select pg_temp.cpu(10, 85);
+select is(pg_temp.remind(100), null, 'what a silence withheld is not mailed when it ends in shadow');
+update pgvigil.threshold set mode = 'armed';
+select is(pg_temp.cpu(110, 85) || coalesce(', ' || pg_temp.remind(111), ''), 'firing warning, fired', 'but when it is armed again, once');
+select pg_temp.next_subject('cpu_usage', 80, 90, null);
+select pg_temp.cpu(0, 85);
+update pgvigil.threshold set remind_every = '10 minutes';
+select pg_temp.cpu(10, 85);
+select is(pg_temp.remind(610), 'reminder', 'reminders begin with the rule that has some');
+update pgvigil.threshold set remind_every = '1 minute';
+select pg_temp.cpu(620, 85);
+select is(pg_temp.remind(680), 'reminder', 'come sooner');
+update pgvigil.threshold set remind_every = null;
+select pg_temp.cpu(690, 85);
+select is(pg_temp.remind(9000), null, 'and end');
+
 -- Who is mailed by the hour.
 select pg_temp.next_subject('cpu_usage', 80, 90);
 insert into pgvigil.recipient (address, from_time, to_time, time_zone, weekdays) values
@@ -296,6 +327,16 @@ delete from pgvigil.recipient where address like '%@x.org';
 select is(pg_temp.refusal($$select pgvigil.who_gets('nobody', 'cpu_usage', 'warning')$$), 'there is no host nobody | select host_name from pgvigil.host;', 'an unknown host');
 select is(pg_temp.refusal($$select pgvigil.who_gets('web1', 'x', 'warning')$$), 'there is no metric x | select metric from pgvigil.metric;', 'an unknown metric');
 select is(pg_temp.refusal($$select pgvigil.who_gets('web1', 'cpu_usage', 'bad')$$), 'there is no severity bad | warning or critical', 'an unknown severity');
+
+-- Of what is pending no sample comes any more.
+select pg_temp.next_subject('cpu_usage', 80, 90);
+update pgvigil.threshold set hold = '1 hour';
+select is(pg_temp.cpu(0, 85), 'pending warning', 'it is over the limit, and gone before hold is over');
+select pg_temp.then('sweep_gate', 86400);
+select is(pg_temp.state(), 'pending warning', 'it may go on');
+select pg_temp.then('sweep_gate', 86431);
+select is(pg_temp.state(), 'none', 'after a day it does not');
+select is((select count(*) from pgvigil.gate as g where g.has_open_alert and g.log_table = 'cpu_log' and g.host_id = pg_temp.host()), 0::bigint, 'nor does its mark keep the gate open');
 
 -- Silent hosts.
 select pg_temp.next_subject('host_silence', null, 60);
@@ -371,6 +412,14 @@ select pg_temp.then('watch_clocks', 131 + 301);
 select is((select a.judged_at from pgvigil.alert as a), pg_temp.at(131), 'an old sample says nothing of the clock');
 select pg_temp.memory(500, 500.2);
 select is(pg_temp.then('watch_clocks', 501), 'resolved', 'it ends when the clock is right');
+select pg_temp.next_subject('clock_skew', 30, 600);
+select pg_temp.memory(s.i * 10, s.i * 10) from generate_series(0, 100) as s (i);
+select pg_temp.memory(s.i * 10 - 2400, s.i * 10) from generate_series(101, 140) as s (i);
+select is(pg_temp.then('watch_clocks', 1400), 'fired', 'a clock that was set back by forty minutes is told');
+select is((select a.value from pgvigil.alert as a), 2400::float8, 'with how far');
+select is((select h.last_seen_at from pgvigil.host as h where h.host_name = 'web1'), pg_temp.at(1400), 'and the host was seen just now');
+select pg_temp.memory(1410, 1410);
+select is(pg_temp.then('watch_clocks', 1411), 'resolved', 'until it is right');
 
 -- Forecasts: 100 GB; the last six hours by ten minutes, until second 0.
 select pg_temp.next_subject('disk_full_in', 86400, 14400);
@@ -450,6 +499,27 @@ select is(
     pg_temp.refusal($$select pgvigil.forget_resource('web1', '/data')$$),
     'no alert is open there | select host_name, metric, resource, state from dashboard.open_alert;', 'there is nothing more to forget'
 );
+
+-- What only an event tells is looked at again: hold passes, rules change.
+select pg_temp.next_subject('resource_vanished', 1);
+update pgvigil.threshold set hold = '10 minutes';
+select pg_temp.inventory('{/,/data}');
+select is(pg_temp.inventory('{/}'), null, 'a disk vanishes, and may come back within hold');
+select is(pg_temp.state('resource_vanished'), 'pending warning', 'that is pending');
+create function pg_temp.look_again(p_after interval) returns text language plpgsql as $$
+declare
+    v_last bigint := coalesce((select max(m.mail_id) from pgvigil.mail as m), 0);
+begin
+    perform pgvigil.judge_events(statement_timestamp() + p_after);
+    return pg_temp.mails(v_last);
+end
+$$;
+select is(pg_temp.look_again('9 minutes'), null, 'not yet');
+select is(pg_temp.look_again('11 minutes'), 'fired', 'it fires when hold is over');
+select is(pg_temp.look_again('12 minutes'), null, 'once');
+update pgvigil.threshold set mode = 'off';
+select is(pg_temp.look_again('13 minutes'), 'cancelled', 'switched off, it is cancelled');
+select is(pg_temp.state('resource_vanished'), 'none', 'and over');
 
 -- Statements with samples of several hosts, and triggers that fail as a whole, before anything writes the triggers anew.
 select pg_temp.next_subject();
