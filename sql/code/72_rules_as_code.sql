@@ -79,28 +79,26 @@ begin
             delete from pgvigil.threshold as t where t.threshold_id = v_change.threshold_id;
         when 'delete' then
             insert into pgvigil.threshold overriding system value
-            select (v_old).*;
+            select (v_old).*
+            on conflict do nothing;
         else
             update pgvigil.threshold as t
-            set
-                metric = v_old.metric,
-                host_name = v_old.host_name,
-                host_group = v_old.host_group,
-                resource = v_old.resource,
-                warning = v_old.warning,
-                critical = v_old.critical,
-                clear_band = v_old.clear_band,
-                hold = v_old.hold,
-                remind_every = v_old.remind_every,
-                mode = v_old.mode,
-                note = v_old.note,
-                managed_by = v_old.managed_by
+            set (
+                metric, host_name, host_group, resource, warning, critical, clear_band, hold, remind_every, mode, note,
+                managed_by
+            ) = (
+                v_old.metric, v_old.host_name, v_old.host_group, v_old.resource, v_old.warning, v_old.critical,
+                v_old.clear_band, v_old.hold, v_old.remind_every, v_old.mode, v_old.note, v_old.managed_by
+            )
             where t.threshold_id = v_change.threshold_id;
-            if not found then
-                raise exception 'rule % is gone', v_change.threshold_id
-                    using hint = 'Take back its deletion first: select * from pgvigil.threshold_history where operation = ''delete'';';
-            end if;
     end case;
+    if not found and v_change.operation = 'delete' then
+        raise exception 'rule %, or another one for the same, is there', v_change.threshold_id
+            using hint = format('select * from pgvigil.threshold where metric = %L;', v_old.metric);
+    elsif not found then
+        raise exception 'rule % is gone', v_change.threshold_id
+            using hint = 'Take back its deletion first: select * from pgvigil.threshold_history where operation = ''delete'';';
+    end if;
     perform set_config('pgvigil.managed_by', '', true);
     return format('%s of rule %s taken back', v_change.operation, v_change.threshold_id);
 end
@@ -113,50 +111,68 @@ returns table (inserted integer, updated integer, deleted integer)
 language plpgsql
 set search_path = ''
 as $$
+declare
+    v_default constant jsonb := '{"hold": "0", "remind_every": "4 hours", "mode": "armed", "note": ""}';
+    v_wanted constant pgvigil.threshold [] := array(
+        select
+            jsonb_populate_record(
+                null::pgvigil.threshold,
+                -- null is as if it were not given; of remind_every it means none
+                v_default || case when x -> 'remind_every' = 'null' then '{"remind_every": null}' else '{}' end::jsonb
+                || jsonb_strip_nulls(x)
+            )
+        from jsonb_array_elements(p_rules) as x
+    );
+    v_wrong text;
 begin
-    perform set_config('pgvigil.managed_by', 'ansible', true);
-    create temporary table wanted on commit drop as
-    select r.*, r.hold is null as hold_is_default, x ? 'remind_every' as remind_is_given
+    select string_agg(distinct k.key, ', ') into v_wrong
     from jsonb_array_elements(p_rules) as x
-    cross join lateral jsonb_populate_record(null::pgvigil.threshold, x) as r;
+    cross join jsonb_object_keys(x) as k (key)
+    where
+        k.key not in (
+            'metric', 'host_name', 'host_group', 'resource', 'warning', 'critical', 'clear_band', 'hold', 'remind_every',
+            'mode', 'note'
+        );
+    if v_wrong is not null then
+        raise exception 'a rule has no %', v_wrong using
+            hint = 'It has metric, host_name, host_group, resource, warning, critical, clear_band, hold, remind_every, mode, note.';
+    end if;
+    select concat_ws(', ', w.metric, w.host_name, w.host_group, w.resource) into v_wrong
+    from unnest(v_wanted) as w
+    group by w.metric, w.host_name, w.host_group, w.resource
+    having count(*) > 1;
+    if found then
+        raise exception 'two rules are for the same: %', v_wrong using hint = 'Leave one of them in the list.';
+    end if;
 
+    perform set_config('pgvigil.managed_by', 'ansible', true);
     delete from pgvigil.threshold as t
     where t.managed_by = 'ansible' and not exists (
-        select from pg_temp.wanted as w
+        select from unnest(v_wanted) as w
         where (w.metric, w.host_name, w.host_group, w.resource)
             is not distinct from (t.metric, t.host_name, t.host_group, t.resource)
     );
     get diagnostics deleted = row_count;
 
     update pgvigil.threshold as t
-    set
-        warning = w.warning,
-        critical = w.critical,
-        clear_band = w.clear_band,
-        hold = coalesce(w.hold, '0'),
-        remind_every = case when w.remind_is_given then w.remind_every else '4 hours' end,
-        mode = coalesce(w.mode, 'armed'),
-        note = coalesce(w.note, '')
-    from pg_temp.wanted as w
+    set (warning, critical, clear_band, hold, remind_every, mode, note)
+    = (w.warning, w.critical, w.clear_band, w.hold, w.remind_every, w.mode, w.note)
+    from unnest(v_wanted) as w
     where
         t.managed_by = 'ansible'
         and (w.metric, w.host_name, w.host_group, w.resource)
             is not distinct from (t.metric, t.host_name, t.host_group, t.resource)
-        and (t.warning, t.critical, t.clear_band, t.hold, t.remind_every, t.mode, t.note) is distinct from (
-            w.warning, w.critical, w.clear_band, coalesce(w.hold, '0'),
-            case when w.remind_is_given then w.remind_every else '4 hours' end,
-            coalesce(w.mode, 'armed'), coalesce(w.note, '')
-        );
+        and (t.warning, t.critical, t.clear_band, t.hold, t.remind_every, t.mode, t.note)
+            is distinct from (w.warning, w.critical, w.clear_band, w.hold, w.remind_every, w.mode, w.note);
     get diagnostics updated = row_count;
 
     insert into pgvigil.threshold (
         metric, host_name, host_group, resource, warning, critical, clear_band, hold, remind_every, mode, note, managed_by
     )
     select
-        w.metric, w.host_name, w.host_group, w.resource, w.warning, w.critical, w.clear_band, coalesce(w.hold, '0'),
-        case when w.remind_is_given then w.remind_every else '4 hours' end,
-        coalesce(w.mode, 'armed'), coalesce(w.note, ''), 'ansible'
-    from pg_temp.wanted as w
+        w.metric, w.host_name, w.host_group, w.resource, w.warning, w.critical, w.clear_band, w.hold, w.remind_every,
+        w.mode, w.note, 'ansible'
+    from unnest(v_wanted) as w
     where not exists (
         select from pgvigil.threshold as t
         where
@@ -165,7 +181,6 @@ begin
                 is not distinct from (t.metric, t.host_name, t.host_group, t.resource)
     );
     get diagnostics inserted = row_count;
-    drop table pg_temp.wanted;
     perform set_config('pgvigil.managed_by', '', true);
     return next;
 end

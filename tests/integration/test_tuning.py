@@ -124,9 +124,9 @@ def test_statement_of_the_document_is_one(played):
         assert 1 == re.sub(r"'[^']*'", "", statement).count(";") == statement.endswith(";"), statement
 
 
-def test_only_the_bad_row_is_refused(played):
-    """No statement fails, but for the one that shows how a bad row is refused."""
-    assert 1 == len(re.findall(r"(?m)^ERROR:", played.played))
+def test_only_the_bad_rows_are_refused(played):
+    """No statement fails, but for the two that show how a bad row is refused."""
+    assert 2 == len(re.findall(r"(?m)^ERROR:", played.played))
 
 
 def test_every_sql_block_has_an_answer():

@@ -1,6 +1,6 @@
 -- What makes alerts bearable. Seconds count from Tuesday 2031-03-25 12:00 UTC, by the clocks of hosts and server alike.
 begin;
-select plan(302);
+select plan(307);
 
 select pgvigil.ensure_partitions('2031-03-25 12:00+00');
 select pgvigil.ensure_partitions('2031-03-22 12:00+00');
@@ -818,7 +818,19 @@ select matches(
     pg_temp.refusal((select format('select pgvigil.revert_threshold(%s)', c.history_id) from pgvigil.threshold_history as c where c.operation = 'update' limit 1)),
     '^rule \d+ is gone \| Take back its deletion first', 'an update of what is gone cannot be taken back'
 );
-select pgvigil.revert_threshold(pg_temp.last());
+insert into pgvigil.threshold (metric, warning) values ('cpu_usage', 60);
+select pg_temp.last() - 1 as deletion \gset
+select matches(
+    pg_temp.refusal(format('select pgvigil.revert_threshold(%s)', :deletion)), '^rule \d+, or another one for the same, is there \| select', 'nor a deletion that was made good by another row'
+);
+delete from pgvigil.threshold;
+select matches(
+    pg_temp.refusal(format('select pgvigil.revert_threshold(%s)', pg_temp.last() - 1)), '^rule \d+ is gone', 'nor an insert of what is gone'
+);
+select pgvigil.revert_threshold(:deletion);
+select matches(
+    pg_temp.refusal(format('select pgvigil.revert_threshold(%s)', :deletion)), '^rule \d+, or another one for the same, is there', 'nor a deletion twice'
+);
 select results_eq($$select t.threshold_id, t.warning, t.created_at from pgvigil.threshold as t$$, $$select g.threshold_id, g.warning, g.created_at from gone as g$$, 'a deletion taken back is the same rule');
 insert into pgvigil.threshold (metric, warning) values ('load_1m', 4);
 select matches(pgvigil.revert_threshold(pg_temp.last()), '^insert of rule', 'an insert can be taken back');
@@ -849,6 +861,13 @@ select is(pg_temp.rules(), 'cpu_usage 85 armed ansible, cpu_usage 60 armed sql',
 update pgvigil.threshold set warning = 86 where managed_by = 'ansible';
 select is(pg_temp.rules(), 'cpu_usage 86 armed ansible, cpu_usage 60 armed sql', 'people who have a rule already leave the inventory its own');
 select is(pg_temp.sync('[{"metric": "cpu_usage", "warning": 85}]'), '0 1 0', 'and it sets it right');
+select matches(
+    pg_temp.refusal($$select pg_temp.sync('[{"metric": "cpu_usage", "warnin": 85}]')$$), '^a rule has no warnin \| It has metric, ', 'a word that no rule has is a slip'
+);
+select matches(
+    pg_temp.refusal($$select pg_temp.sync('[{"metric": "cpu_usage", "warning": 85}, {"metric": "cpu_usage", "warning": 86}]')$$),
+    '^two rules are for the same: cpu_usage \| ', 'two rules for the same are one too many'
+);
 select is(pg_temp.sync('[]'), '0 0 1', 'an empty inventory has no rules');
 select is(pg_temp.rules(), 'cpu_usage 60 armed sql', 'what people made stays');
 insert into pgvigil.threshold (metric, host_name, warning, managed_by) values ('load_1m', 'web1', 4, 'ansible');
