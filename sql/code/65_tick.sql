@@ -366,49 +366,6 @@ $$;
 comment on function pgvigil.send_reminders(timestamptz) is 'Mails what still fires: reminders, and what was withheld by a silence or by flapping. Returns how many alerts that were.';
 
 
-create or replace function pgvigil.sweep_gate(p_as_of timestamptz)
-returns void
-language plpgsql
-set search_path = ''
-as $$
-declare
-    v_mark record;
-begin
-    -- Of what is pending and gone no sample comes that could end it. After a gap hold begins anew in any case.
-    delete from pgvigil.alert as a
-    using pgvigil.host as h
-    where
-        h.host_id = a.host_id
-        and a.state = 'pending'
-        and a.log_table is not null
-        and a.updated_at < p_as_of - interval '1 day' - h.sample_interval * pgvigil.setting('gap_intervals')::integer
-        and pgvigil.try_lock_host(a.host_id);
-
-    for v_mark in
-        select g.host_id, g.log_table
-        from pgvigil.gate as g
-        where g.has_open_alert and not exists (
-            select from pgvigil.alert as a
-            where a.host_id = g.host_id and a.log_table = g.log_table
-                -- what ended just now often comes back
-                and (a.resolved_at is null or a.updated_at > p_as_of - interval '1 minute')
-        )
-        order by g.host_id
-    loop
-        -- Whoever holds the lock may be opening an alert; the next time is soon enough.
-        continue when not pgvigil.try_lock_host(v_mark.host_id);
-        delete from pgvigil.gate as g
-        where g.host_id = v_mark.host_id and g.log_table = v_mark.log_table and g.has_open_alert
-            and not exists (
-                select from pgvigil.alert as a
-                where a.host_id = g.host_id and a.log_table = g.log_table and a.resolved_at is null
-            );
-    end loop;
-end
-$$;
-comment on function pgvigil.sweep_gate(timestamptz) is 'Removes what is pending though no sample comes any more, and the marks of open_alert() where no alert is open any more. Until then they only cost time.';
-
-
 create or replace function pgvigil.judge_events(p_as_of timestamptz)
 returns void
 language plpgsql

@@ -193,7 +193,7 @@ def test_slip_at_the_sql_prompt_is_noticed(database, postgres, statement, words)
     "statement",
     [
         "insert into pgvigil.threshold (metric, host_group, resource, warning) values ('disk_usage', 'web', '/d%', 80)",
-        "insert into pgvigil.threshold (metric, host_name, resource, mode) values ('clock_skew', 'web1', 'clock', 'off')",
+        "insert into pgvigil.threshold (metric, host_name, resource, mode) values ('clock_skew', 'web1', 'x', 'off')",
         "insert into pgvigil.recipient (address, host_group) values ('a@example.org', 'web')",
         "select pgvigil.silence_for('2 hours', 'web1', p_resource => '/data')",
         "update pgvigil.silence set ends_at = now()",
