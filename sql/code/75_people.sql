@@ -75,6 +75,9 @@ declare
 begin
     for v_sample in
         select s.* from pgvigil.samples_of(p_host_name, p_metric, p_resource, p_since, p_until) as s
+        union all
+        -- long after the last one
+        select null, null, 'infinity', null
     loop
         if v_quiet_until <= v_sample.stored_at then
             if v_state.state <> 'firing' then
@@ -89,6 +92,7 @@ begin
             end if;
             v_quiet_until := null;
         end if;
+        exit when v_sample.at is null;
         at := v_sample.at;
         value := v_sample.value;
         mail := null;
@@ -153,16 +157,6 @@ begin
         end;
         return next;
     end loop;
-    if v_quiet_until is not null and v_state.state <> 'firing' then
-        at := v_quiet_until;
-        value := null;
-        state := v_state.state;
-        severity := null;
-        event := null;
-        mail := 'resolved';
-        why := 'calm again after flapping';
-        return next;
-    end if;
 end
 $$;
 comment on function pgvigil.play(text, text, text, pgvigil.alert_limit, timestamptz, timestamptz) is 'Plays the stored samples of a series through the state machine, sample by sample.';
