@@ -90,6 +90,24 @@ $$;
 comment on function pgvigil.silence_for(interval, text, text, text, text, text) is 'Mails nothing about a host, group, metric or resource for so long; returns the silence_id. select pgvigil.silence_for(''2 hours'', p_host_name => ''web1'');';
 
 
+create or replace function pgvigil.host_id_of(p_host_name text)
+returns integer
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+    v_host_id constant integer := (select h.host_id from pgvigil.host as h where h.host_name = p_host_name);
+begin
+    if v_host_id is null then
+        raise exception 'there is no host %', p_host_name using hint = 'select host_name from pgvigil.host;';
+    end if;
+    return v_host_id;
+end
+$$;
+comment on function pgvigil.host_id_of(text) is 'Key of the host of that name; an error if there is none.';
+
+
 create or replace function pgvigil.acknowledge(
     p_host_name text, p_metric text default null, p_resource text default null, p_note text default ''
 )
@@ -99,10 +117,11 @@ security definer
 set search_path = ''
 as $$
 declare
+    v_host_id constant integer := pgvigil.host_id_of(p_host_name);
     v_alert pgvigil.alert;
     v_count integer := 0;
 begin
-    perform pgvigil.lock_host(h.host_id) from pgvigil.host as h where h.host_name = p_host_name;
+    perform pgvigil.lock_host(v_host_id);
     for v_alert in
         update pgvigil.alert as a
         set
@@ -110,10 +129,8 @@ begin
             acknowledged_by = session_user,
             acknowledged_note = p_note,
             updated_at = statement_timestamp()
-        from pgvigil.host as h
         where
-            h.host_id = a.host_id
-            and h.host_name = p_host_name
+            a.host_id = v_host_id
             and a.state = 'firing'
             -- whoever was first stays it
             and a.acknowledged_at is null
@@ -141,13 +158,12 @@ security definer
 set search_path = ''
 as $$
 declare
+    v_host_id constant integer := pgvigil.host_id_of(p_host_name);
     v_count integer;
 begin
-    perform pgvigil.lock_host(h.host_id) from pgvigil.host as h where h.host_name = p_host_name;
     perform pgvigil.cancel_alert(a)
     from pgvigil.alert as a
-    inner join pgvigil.host as h on h.host_id = a.host_id
-    where h.host_name = p_host_name and a.resource = p_resource and a.resolved_at is null;
+    where a.host_id = v_host_id and a.resource = p_resource and a.resolved_at is null;
     get diagnostics v_count = row_count;
     if v_count = 0 then
         raise exception 'no alert is open there'

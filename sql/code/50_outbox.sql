@@ -9,12 +9,10 @@ stable
 set search_path = ''
 as $$
 declare
-    v_groups text [];
+    v_host_id constant integer := pgvigil.host_id_of(p_host_name);
+    v_groups constant text [] := (select h.groups from pgvigil.host as h where h.host_id = v_host_id);
 begin
-    select h.groups into v_groups from pgvigil.host as h where h.host_name = p_host_name;
-    if not found then
-        raise exception 'there is no host %', p_host_name using hint = 'select host_name from pgvigil.host;';
-    elsif not exists (select from pgvigil.metric as m where m.metric = p_metric) then
+    if not exists (select from pgvigil.metric as m where m.metric = p_metric) then
         raise exception 'there is no metric %', p_metric using hint = 'select metric from pgvigil.metric;';
     elsif p_severity not in ('warning', 'critical') then
         raise exception 'there is no severity %', p_severity using hint = 'warning or critical';

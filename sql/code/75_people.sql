@@ -239,9 +239,8 @@ set search_path = ''
 as $$
 declare
     v_rule record;
-    v_host_id integer;
+    v_host_id constant integer := pgvigil.host_id_of(p_host_name);
 begin
-    select h.host_id into v_host_id from pgvigil.host as h where h.host_name = p_host_name;
     select r.* into v_rule from pgvigil.rank_thresholds(v_host_id, p_metric, p_resource) as r where r.rank = 1;
     if v_rule.threshold_id is null then
         raise exception 'no rule judges % of % on %', p_metric, p_resource, p_host_name

@@ -41,7 +41,7 @@ select functions_are(
         'pack', 'pack_history', 'pack_host', 'pack_late', 'packed_partition', 'partition_day', 'partitioned_tables', 'rebuild_rollups', 'rebuild_samples', 'rebuild_series', 'repair_rollups',
         'roll_up', 'roll_up_fleet', 'series_span', 'series_step', 'tg_log__mark_late', 'tg_metric__rebuild_history', 'close_alert', 'deliver', 'drop_expired_partitions',
         'ensure_partitions', 'explain_alert', 'filling_disks', 'forecast_disk', 'forget_resource', 'form_digest', 'handle_rule_errors',
-        'has_newer_sample', 'has_open_alert', 'is_due', 'is_future', 'is_within', 'judge', 'judge_derived', 'judge_events', 'judge_reading',
+        'has_newer_sample', 'has_open_alert', 'host_id_of', 'is_due', 'is_future', 'is_within', 'judge', 'judge_derived', 'judge_events', 'judge_reading',
         'keep_state', 'limit_of', 'lock_host', 'mail_of_event', 'mail_text_of', 'mark_mail_failed', 'mark_mail_sent', 'next_mail_due',
         'next_of_mailbox', 'next_state', 'noisy_rules', 'note_event', 'open_alert', 'play', 'preview_mail', 'queue_mail', 'rank_thresholds', 'rebuild_judging',
         'recent_values', 'record_agent_problems', 'record_inventory', 'record_rule_error', 'refresh_gate', 'refusals_of_scope', 'refresh_gates', 'register_host', 'report_rollout', 'require_now', 'resend_mail', 'ring', 'revert_threshold',

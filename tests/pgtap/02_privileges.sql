@@ -163,7 +163,7 @@ select results_eq(
         'pgvigil_operator',
         'acknowledge,backtest,check_health,cpu_samples,cpu_series,delay_series,disk_samples,disk_series,effective_threshold,explain_alert,'
         'fleet_series,forecast_disk,'
-        'forget_resource,incident_region,incident_series,is_future,is_within,limit_of,limit_series,mail_of_event,mail_series,'
+        'forget_resource,host_id_of,incident_region,incident_series,is_future,is_within,limit_of,limit_series,mail_of_event,mail_series,'
         'memory_samples,memory_series,network_samples,network_series,next_state,noisy_rule,part,play,preview_mail,'
         'rank_thresholds,refusals_of_scope,resend_mail,revert_threshold,samples_of,setting,'
         'silence_for,silence_until,silenced_by,silenced_by,sparkline,state_series,suggest_threshold,sync_thresholds,who_gets,'

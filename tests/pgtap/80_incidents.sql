@@ -1,6 +1,6 @@
 -- What makes alerts bearable. Seconds count from Tuesday 2031-03-25 12:00 UTC, by the clocks of hosts and server alike.
 begin;
-select plan(307);
+select plan(310);
 
 select pgvigil.ensure_partitions('2031-03-25 12:00+00');
 select pgvigil.ensure_partitions('2031-03-22 12:00+00');
@@ -113,6 +113,10 @@ select is(
     'nothing is firing there that nobody is on | select host_name, metric, resource, state, acknowledged_by from dashboard.open_alert;',
     'nothing can be acknowledged where nothing fires'
 );
+select is(
+    pg_temp.refusal(format('select pgvigil.%s', f)), 'there is no host wbe1 | select host_name from pgvigil.host;', 'nor where there is no such host: ' || f
+)
+from unnest(array['acknowledge(''wbe1'')', 'forget_resource(''wbe1'', ''/'')', 'explain_alert(''wbe1'', ''cpu_usage'', ''cpu-total'')']) as f;
 select pg_temp.cpu(0, 85);
 select is(
     pg_temp.refusal($$select pgvigil.acknowledge('web1', 'disk_usage')$$) like 'nothing is firing there%', true, 'nor another metric'
