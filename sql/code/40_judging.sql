@@ -240,6 +240,12 @@ begin
     end if;
 
     v_was := pgvigil.open_alert(p_log_table, p_reading, p_alert, p_state);
+    v_mail := pgvigil.mail_of_event(
+        p_state.event,
+        v_was.reopened > 0 and v_was.quiet_until is null,
+        v_was.quiet_until is not null,
+        v_was.worst_severity = 'warning' and p_state.severity = 'critical'
+    );
     if
         p_state.event is null and v_was.state = 'firing' and v_was.is_shadow and p_rule.mode = 'armed'
         and not exists (
@@ -247,14 +253,8 @@ begin
         )
     then
         -- Armed while it fires: nobody has heard of it.
-        p_state.event := 'fired';
+        v_mail := 'fired';
     end if;
-    v_mail := pgvigil.mail_of_event(
-        p_state.event,
-        v_was.reopened > 0 and v_was.quiet_until is null,
-        v_was.quiet_until is not null,
-        v_was.worst_severity = 'warning' and p_state.severity = 'critical'
-    );
     update pgvigil.alert as a
     set
         threshold_id = p_rule.threshold_id,
@@ -290,6 +290,8 @@ begin
     returning a.* into v_was;
     if p_state.event is not null then
         perform pgvigil.note_event(v_was, p_state.event, v_mail, p_reading.at, p_reading.stored_at);
+    elsif v_mail is not null then
+        perform pgvigil.deliver(v_was, v_mail, p_reading.stored_at);
     end if;
 end
 $$;
