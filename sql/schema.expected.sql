@@ -537,6 +537,11 @@ CREATE FUNCTION pgvigil.has_open_alert(p_host_id integer, p_metric text, p_resou
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
+CREATE FUNCTION pgvigil.host_id_of(p_host_name text) RETURNS integer
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$..$$;
+
 CREATE FUNCTION pgvigil.is_due(p_task text, p_every interval, p_as_of timestamp with time zone) RETURNS boolean
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -562,6 +567,11 @@ CREATE FUNCTION pgvigil.judge(p_log_table text, p_readings pgvigil.reading[]) RE
 
 CREATE FUNCTION pgvigil.judge_derived(p_host_id integer, p_metric text, p_resource text, p_value double precision, p_as_of timestamp with time zone, p_detail text DEFAULT NULL::text) RETURNS void
     LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$..$$;
+
+CREATE FUNCTION pgvigil.judge_events(p_as_of timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
@@ -805,6 +815,11 @@ CREATE FUNCTION pgvigil.refresh_gates(p_as_of timestamp with time zone) RETURNS 
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$..$$;
 
+CREATE FUNCTION pgvigil.refusals_of_scope(p_table text, p_row jsonb) RETURNS TABLE(name text, message text, hint text)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$..$_$;
+
 CREATE FUNCTION pgvigil.register_host(p_host_name text, p_sample_interval interval, p_agent_version text, p_groups text[] DEFAULT NULL::text[], p_labels jsonb DEFAULT NULL::jsonb) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -974,7 +989,7 @@ CREATE FUNCTION pgvigil.tg_setting__validate() RETURNS trigger
 CREATE FUNCTION pgvigil.tg_silence__validate() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$..$_$;
+    AS $$..$$;
 
 CREATE FUNCTION pgvigil.tg_threshold__history() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -994,7 +1009,7 @@ CREATE FUNCTION pgvigil.tg_threshold__refresh_gate() RETURNS trigger
 CREATE FUNCTION pgvigil.tg_threshold__validate() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$..$_$;
+    AS $$..$$;
 
 CREATE FUNCTION pgvigil.tick(p_as_of timestamp with time zone) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2416,6 +2431,8 @@ GRANT ALL ON FUNCTION pgvigil.forecast_disk(p_host_id integer, p_disk_name text,
 
 GRANT ALL ON FUNCTION pgvigil.forget_resource(p_host_name text, p_resource text) TO pgvigil_operator;
 
+GRANT ALL ON FUNCTION pgvigil.host_id_of(p_host_name text) TO pgvigil_operator;
+
 GRANT ALL ON FUNCTION pgvigil.is_future(p_at timestamp with time zone, p_stored_at timestamp with time zone) TO pgvigil_operator;
 
 GRANT ALL ON FUNCTION pgvigil.is_within(p_at timestamp with time zone, p_weekdays smallint[], p_from_time time without time zone, p_to_time time without time zone, p_time_zone text) TO pgvigil_operator;
@@ -2447,6 +2464,8 @@ GRANT ALL ON FUNCTION pgvigil.rank_thresholds(p_host_id integer, p_metric text, 
 GRANT ALL ON FUNCTION pgvigil.record_agent_problems(p_host_id integer, p_problems jsonb) TO pgvigil_agent;
 
 GRANT ALL ON FUNCTION pgvigil.record_inventory(p_host_id integer, p_inventory jsonb) TO pgvigil_agent;
+
+GRANT ALL ON FUNCTION pgvigil.refusals_of_scope(p_table text, p_row jsonb) TO pgvigil_operator;
 
 GRANT ALL ON FUNCTION pgvigil.register_host(p_host_name text, p_sample_interval interval, p_agent_version text, p_groups text[], p_labels jsonb) TO pgvigil_agent;
 
@@ -2822,6 +2841,8 @@ REVOKE ALL ON FUNCTION pgvigil.has_newer_sample(p_log_table text, p_reading pgvi
 
 REVOKE ALL ON FUNCTION pgvigil.has_open_alert(p_host_id integer, p_metric text, p_resource text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgvigil.host_id_of(p_host_name text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgvigil.is_due(p_task text, p_every interval, p_as_of timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.is_future(p_at timestamp with time zone, p_stored_at timestamp with time zone) FROM PUBLIC;
@@ -2833,6 +2854,8 @@ REVOKE ALL ON FUNCTION pgvigil.is_within(p_at timestamp with time zone, p_weekda
 REVOKE ALL ON FUNCTION pgvigil.judge(p_log_table text, p_readings pgvigil.reading[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.judge_derived(p_host_id integer, p_metric text, p_resource text, p_value double precision, p_as_of timestamp with time zone, p_detail text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgvigil.judge_events(p_as_of timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.judge_reading(p_log_table text, p_reading pgvigil.reading) FROM PUBLIC;
 
@@ -2927,6 +2950,8 @@ REVOKE ALL ON FUNCTION pgvigil.record_rule_error(p_log_table text, p_reading pgv
 REVOKE ALL ON FUNCTION pgvigil.refresh_gate(p_host_id integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.refresh_gates(p_as_of timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgvigil.refusals_of_scope(p_table text, p_row jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.register_host(p_host_name text, p_sample_interval interval, p_agent_version text, p_groups text[], p_labels jsonb) FROM PUBLIC;
 
