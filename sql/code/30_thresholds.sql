@@ -238,6 +238,7 @@ begin
     using pgvigil.host as h
     where
         h.host_id = a.host_id
+        and a.resolved_at is null
         and a.state = 'pending'
         and a.log_table is not null
         and a.updated_at < p_as_of - interval '1 day' - h.sample_interval * pgvigil.setting('gap_intervals')::integer
@@ -293,13 +294,13 @@ security definer
 set search_path = ''
 as $$
 begin
-    insert into pgvigil.host_lock (host_id) values (new.host_id) on conflict do nothing;
     if
         tg_op = 'UPDATE'
         and (old.host_name, old.groups, old.is_deleted) is not distinct from (new.host_name, new.groups, new.is_deleted)
     then
         return null;
     end if;
+    insert into pgvigil.host_lock (host_id) values (new.host_id) on conflict do nothing;
     perform pgvigil.refresh_gate(new.host_id);
     if new.is_deleted then
         -- A retired host is not watched: what is open there ends.

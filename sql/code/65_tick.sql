@@ -249,6 +249,8 @@ begin
         end loop;
     end loop;
 
+    delete from pgvigil.rule_error as e where e.handled_at < p_as_of - interval '30 days';
+
     -- Armed again, or nobody's fault and not seen for an hour: the alert about it is over.
     for v_error.host_id, v_error.resource in
         select a.host_id, a.resource

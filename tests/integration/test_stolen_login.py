@@ -153,6 +153,8 @@ def test_what_one_host_sent_is_mailed_and_ends_by_itself(owner):
     assert "cpu_log firing" == value(owner, state)
     owner.execute("select pgvigil.handle_rule_errors(now() + interval '61 minutes')")
     assert "cpu_log resolved" == value(owner, state)
+    owner.execute("select pgvigil.handle_rule_errors(now() + interval '31 days')")
+    assert 0 == value(owner, "select count(*) from pgvigil.rule_error")
 
 
 @pytest.mark.parametrize("group", ["agent", "mailer", "operator", "reader"])
