@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
 
-from pgvigil.compose import Composed, compose
+from pgvigil.compose import compose
 from pgvigil.model import Mail
+
+if TYPE_CHECKING:
+    from pgvigil.message import Letter
 
 FIRED_AT = datetime(2026, 11, 22, 5, 3, 10, tzinfo=UTC)
 FIRED = Mail(
@@ -111,7 +114,7 @@ hostile = st.text(st.characters(exclude_categories=())) | st.text(
 )
 
 
-def write(mail: Mail, grafana_url: str | None = None, domain: str = "mon.example.org") -> Composed:
+def write(mail: Mail, grafana_url: str | None = None, domain: str = "mon.example.org") -> Letter:
     """Compose with what does not matter here."""
     return compose(mail, grafana_url=grafana_url, message_domain=domain)
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from pgvigil import database, outbox
 from pgvigil.compose import compose_test
 from pgvigil.errors import DatabaseError, MailError, PgvigilError, SchemaError
-from pgvigil.message import build_message
 from pgvigil.migrate import shipped
 from pgvigil.smtp import SmtpClient
 
@@ -87,25 +86,19 @@ def check_smtp(
                 yield Finding(f"smtp {name}", is_ok=True, detail=detail)
             if address is None:
                 return
-            composed = compose_test(
-                address,
-                language=language,
-                message_domain=smtp.domain,
-                templates=templates,
-                facts={
-                    "sender": smtp.sender,
-                    "server": f"{smtp.host}:{smtp.port}",
-                    "tls": found["tls"],
-                    "sent_at": f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}",
-                    "zone": "UTC",
-                    "machine": socket.gethostname(),
-                },
+            facts = {
+                "sender": smtp.sender,
+                "server": f"{smtp.host}:{smtp.port}",
+                "tls": found["tls"],
+                "sent_at": f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}",
+                "zone": "UTC",
+                "machine": socket.gethostname(),
+            }
+            letter = compose_test(
+                address, language=language, message_domain=smtp.domain, templates=templates, facts=facts
             )
-            message = build_message(
-                sender=smtp.sender, address=address, subject=composed.subject, text=composed.text, html=composed.html,
-                headers=composed.headers, message_id=composed.message_id, date=datetime.now(UTC),
-            )  # fmt: skip
-            yield Finding("test mail", is_ok=True, detail=f"{address}: {client.send(message, address)}")
+            payload = letter.to_bytes(sender=smtp.sender, address=address, date=datetime.now(UTC))
+            yield Finding("test mail", is_ok=True, detail=f"{address}: {client.send(payload, address)}")
         except MailError as error:
             yield _failure("smtp", error)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -21,6 +20,7 @@ from jinja2 import (
 from pgvigil.content import alerts_of_digest, describe_alert, describe_digest, describe_report
 from pgvigil.errors import MailError
 from pgvigil.headers import message_id, thread_headers
+from pgvigil.message import Letter
 from pgvigil.wording import NO_BREAK, one_line, pad, particle, shorten, wrap
 
 if TYPE_CHECKING:
@@ -30,18 +30,7 @@ if TYPE_CHECKING:
     from pgvigil.model import Mail
 
 
-@dataclass(frozen=True, slots=True)
-class Composed:
-    """All of a mail but sender, address and date; the same row always gives the same."""
-
-    subject: str
-    text: str
-    html: str
-    message_id: str
-    headers: Mapping[str, str]
-
-
-def compose(mail: Mail, *, grafana_url: str | None, message_domain: str, templates: Path | None = None) -> Composed:
+def compose(mail: Mail, *, grafana_url: str | None, message_domain: str, templates: Path | None = None) -> Letter:
     """Write the mail of one outbox row in the recipient's language and time zone.
 
     What is in the folder `templates` stands for what is shipped under the same name.
@@ -57,16 +46,18 @@ def compose(mail: Mail, *, grafana_url: str | None, message_domain: str, templat
         message = f"no text could be made of mail {mail.mail_id}: {one_line(repr(exc))}"
         hint = f"Correct the template in {templates}" if templates else "Report this row of pgvigil.mail as a bug"
         raise MailError(message, hint, about="mail") from exc
-    return Composed(subject=subject, text=text, html=html, message_id=own, headers=headers)
+    return Letter(subject, text, html, own, headers)
 
 
 def compose_test(
     address: str, *, language: str, message_domain: str, facts: Mapping[str, str], templates: Path | None = None
-) -> Composed:
+) -> Letter:
     """Write a mail that says nothing but that it arrived."""
     context = {"address": address, "language": language, "tone": "resolved", **facts}
     subject, text, html = _lay_out(_environment(templates), "trial", context)
-    return Composed(subject, text, html, f"<pgvigil-test-{uuid4()}@{message_domain}>", {})
+    return Letter(
+        subject, text, html, f"<pgvigil-test-{uuid4()}@{message_domain}>", {"Auto-Submitted": "auto-generated"}
+    )
 
 
 def warm_up(templates: Path | None = None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+import threading
 import time
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime
@@ -14,15 +15,13 @@ from pgvigil import __version__, database, outbox
 from pgvigil.compose import compose as compose_mail
 from pgvigil.compose import warm_up
 from pgvigil.errors import DatabaseError, DatabaseUnavailableError, MailError, SchemaError
-from pgvigil.message import build_message
-from pgvigil.smtp import SmtpClient, SmtpSettings
+from pgvigil.smtp import SmtpClient
 
 if TYPE_CHECKING:
-    import threading
-
-    from pgvigil.compose import Composed
     from pgvigil.config import MailerSettings
+    from pgvigil.message import Letter
     from pgvigil.model import Mail
+    from pgvigil.smtp import SmtpSettings
 
 log = logging.getLogger("pgvigil")
 
@@ -47,7 +46,7 @@ def run_mailer(settings: MailerSettings, smtp: SmtpSettings, stop: threading.Eve
     except MailError as error:
         log.warning("templates_ignored reason=%s", error)
     pause_seconds = 0.0
-    was_connected = False
+    timekeeper = threading.Thread(target=_keep_time, args=(settings.dsn, stop), name="pgvigil-time", daemon=True)
     outage = False
     while not stop.is_set():
         try:
@@ -57,13 +56,16 @@ def run_mailer(settings: MailerSettings, smtp: SmtpSettings, stop: threading.Eve
                     stack.enter_context(closing(database.connect(settings.dsn, application_name=name)))
                     for name in ("pgvigil-mailer listening", f"pgvigil-mailer {settings.mailer_name}")
                 )
+                client = stack.enter_context(SmtpClient(smtp))
                 ear = Ear(listener, worker, settings.mailer_name)
                 event = "database_back" if outage else "mailer_started"
                 log.info("%s version=%s smtp=%s:%d", event, __version__, smtp.host, smtp.port)
-                was_connected, outage, pause_seconds = True, False, 0.0
-                _serve(settings, smtp, stop, ear, worker)
+                outage, pause_seconds = False, 0.0
+                if not timekeeper.ident:
+                    timekeeper.start()
+                _serve(settings, client, stop, ear, worker)
         except (DatabaseError, SchemaError) as error:
-            if not (was_connected or isinstance(error, DatabaseUnavailableError | SchemaError)):
+            if not (timekeeper.ident or isinstance(error, DatabaseUnavailableError | SchemaError)):
                 raise
             if not outage:
                 log.warning("database_lost reason=%s", error)
@@ -71,6 +73,23 @@ def run_mailer(settings: MailerSettings, smtp: SmtpSettings, stop: threading.Eve
             pause_seconds = _longer(pause_seconds)
             stop.wait(pause_seconds * random.uniform(0.5, 1.0))  # noqa: S311 - not a secret
     log.info("mailer_stopped")
+
+
+def _keep_time(dsn: str, stop: threading.Event) -> None:
+    """Tick on a connection of its own: upkeep can take seconds, and no mail waits for it."""
+    is_told = False
+    while not stop.is_set():
+        try:
+            with closing(database.connect(dsn, application_name="pgvigil-mailer ticking")) as connection:
+                while not stop.is_set():
+                    outbox.tick(connection)
+                    is_told = False
+                    stop.wait(_TICK_SECONDS)
+        except (DatabaseError, SchemaError) as error:
+            if not is_told:
+                log.warning("upkeep_stopped reason=%s", error)
+            is_told = True
+            stop.wait(_TICK_SECONDS)
 
 
 class Ear:
@@ -107,15 +126,15 @@ class Ear:
 
 
 def _serve(
-    settings: MailerSettings, smtp: SmtpSettings, stop: threading.Event, ear: Ear, worker: database.Connection
+    settings: MailerSettings, client: SmtpClient, stop: threading.Event, ear: Ear, worker: database.Connection
 ) -> None:
-    """Drain, tick and wait in turn: the bell only shortens the wait."""
-    next_tick = next_drain = not_before = time.monotonic()
+    """Drain and wait in turn: the bell only shortens the wait."""
+    next_drain = not_before = time.monotonic()
     pause_seconds = 0.0
     while not stop.is_set():
         now = time.monotonic()
         if now >= next_drain:
-            if drain(settings, smtp, worker, stop):
+            if drain(settings, client, worker, stop):
                 pause_seconds = 0.0
                 due = outbox.seconds_until_next_mail(worker)
                 poll = min(settings.poll_seconds, _DEAF_POLL_SECONDS) if ear.is_deaf else settings.poll_seconds
@@ -124,10 +143,8 @@ def _serve(
                 pause_seconds = _longer(pause_seconds)
                 # spread, so that mailers do not come back in step
                 not_before = next_drain = time.monotonic() + pause_seconds * random.uniform(0.5, 1)  # noqa: S311
-        if now >= next_tick:
-            outbox.tick(worker)
-            next_tick = now + _TICK_SECONDS
-        if ear.wait(max(0.0, min(next_drain, next_tick, now + _BEAT_SECONDS) - time.monotonic())):
+        client.rest()
+        if ear.wait(max(0.0, min(next_drain, now + _BEAT_SECONDS) - time.monotonic())):
             next_drain = max(time.monotonic(), not_before)
 
 
@@ -135,56 +152,37 @@ def _longer(pause_seconds: float) -> float:
     return min(_LONGEST_PAUSE_SECONDS, max(_FIRST_PAUSE_SECONDS, pause_seconds * 2))
 
 
-def drain(settings: MailerSettings, smtp: SmtpSettings, worker: database.Connection, stop: threading.Event) -> bool:
+def drain(settings: MailerSettings, client: SmtpClient, worker: database.Connection, stop: threading.Event) -> bool:
     """Send the mails that are due, one lease at a time; False if the server is in trouble.
 
     What is wrong with the server is wrong for the next mail too, and each attempt may take until a timeout: that ends
     the round. What is wrong with one recipient or one mail does not.
     """
-    with SmtpClient(smtp) as client:
-        while not stop.is_set() and (mail := outbox.claim_mail(worker, settings.mailer_name)):
-            try:
-                message_id, reply = _send(settings, smtp, client, mail)
-            except MailError as error:
-                retry_at = outbox.mark_mail_failed(worker, mail, error)
-                log.warning(
-                    "mail_%s mail_id=%d address=%s attempt=%d retry_at=%s reason=%s",
-                    "given_up" if error.permanent else "delayed",
-                    mail.mail_id, mail.address, mail.attempts, retry_at and retry_at.isoformat(), error,
-                )  # fmt: skip
-                if error.about in {"server", "unanswered"}:
-                    return False
-            else:
-                outbox.mark_mail_sent(worker, mail, message_id, reply)
-                log.info(
-                    "mail_sent mail_id=%d event=%s host=%s metric=%s resource=%s address=%s reply=%s",
-                    mail.mail_id, "digest" if mail.is_digest else mail.event, mail.host_name, mail.metric,
-                    mail.resource, mail.address, reply,
-                )  # fmt: skip
+    while not stop.is_set() and (mail := outbox.claim_mail(worker, settings.mailer_name)):
+        try:
+            letter = _compose(settings, mail)
+            payload = letter.to_bytes(sender=client.sender, address=mail.address, date=datetime.now(UTC))
+            reply = client.send(payload, mail.address)
+        except MailError as error:
+            retry_at = outbox.mark_mail_failed(worker, mail, error)
+            log.warning(
+                "mail_%s mail_id=%d address=%s attempt=%d retry_at=%s reason=%s",
+                "given_up" if error.permanent else "delayed",
+                mail.mail_id, mail.address, mail.attempts, retry_at and retry_at.isoformat(), error,
+            )  # fmt: skip
+            if error.about in {"server", "unanswered"}:
+                return False
+        else:
+            outbox.mark_mail_sent(worker, mail, letter.message_id, reply)
+            log.info(
+                "mail_sent mail_id=%d event=%s host=%s metric=%s resource=%s address=%s reply=%s",
+                mail.mail_id, "digest" if mail.is_digest else mail.event, mail.host_name, mail.metric,
+                mail.resource, mail.address, reply,
+            )  # fmt: skip
     return True
 
 
-def _send(settings: MailerSettings, smtp: SmtpSettings, client: SmtpClient, mail: Mail) -> tuple[str, str]:
-    """Compose and send one mail; return its Message-ID and what the server said.
-
-    Raises:
-        MailError: the server would not take it, or no text could be made of it.
-    """
-    composed = _compose(settings, mail)
-    message = build_message(
-        sender=smtp.sender,
-        address=mail.address,
-        subject=composed.subject,
-        text=composed.text,
-        html=composed.html,
-        headers=composed.headers,
-        message_id=composed.message_id,
-        date=datetime.now(UTC),
-    )
-    return composed.message_id, client.send(message, mail.address)
-
-
-def _compose(settings: MailerSettings, mail: Mail) -> Composed:
+def _compose(settings: MailerSettings, mail: Mail) -> Letter:
     """Compose with the templates of the house; what is wrong with those must not keep an alert from being told."""
     compose = partial(compose_mail, mail, grafana_url=settings.grafana_url, message_domain=settings.message_domain)
     if settings.templates is None:

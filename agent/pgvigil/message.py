@@ -1,16 +1,16 @@
-"""Mail messages, made of texts nobody vouches for. The only module that imports email. No I/O."""
+"""Mails as bytes, made of texts nobody vouches for. The only module that imports email. No I/O."""
 
 from __future__ import annotations
 
 import re
 from binascii import b2a_qp
+from dataclasses import dataclass
 from email import message_from_bytes
 from email.errors import NonASCIILocalPartDefect
 from email.header import Header
-from email.headerregistry import Address, BaseHeader, HeaderRegistry
-from email.message import EmailMessage
+from email.headerregistry import Address, HeaderRegistry
 from email.policy import SMTP
-from email.utils import parseaddr
+from email.utils import format_datetime, parseaddr
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -23,70 +23,63 @@ if TYPE_CHECKING:
 
 _LABEL = r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?"
 _DOMAIN = re.compile(rf"{_LABEL}(\.{_LABEL})*", re.IGNORECASE)
-_LONGEST_NAME = 64  # when it folds a longer display name, Python 3.11 loses the quotes
+_LONGEST_NAME = 64
+_EOL = "\r\n"
+_BOUNDARY = "=_pgvigil"  # what is quoted-printable never holds "=_"
+_read_header = HeaderRegistry()
 
 
-class _Line(BaseHeader):
-    """A header taken literally: Python's own decodes what looks encoded in a host's name, line ends too."""
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """All of a mail but sender, recipient and date; the same row always gives the same."""
 
-    max_count = None  # HeaderRegistry asks for it
+    subject: str
+    text: str
+    html: str
+    message_id: str
+    headers: Mapping[str, str]
 
-    @classmethod
-    def parse(cls, value: str, kwds: dict[str, Any]) -> None:
-        """Keep the value as it is."""
-        kwds.update(decoded=value, parse_tree=None)
+    def to_bytes(self, *, sender: str, address: str, date: datetime) -> bytes:
+        """Write what goes over the line: two parts, and no value can start another header.
 
-    def fold(self, *, policy: Any) -> str:
-        """Encode as one run: Python 3.11 loses the blanks between encoded words."""
-        plain = self.isascii() and "=?" not in self
-        if plain and " " not in self:  # an identifier: nowhere to fold
-            return f"{self.name}: {self}{policy.linesep}"
-        header = Header(str(self), "us-ascii" if plain else "utf-8", header_name=self.name)
-        return f"{self.name}: {header.encode(linesep=policy.linesep)}{policy.linesep}"
+        Python's own classes would take longer for it than all the rest of a mail.
 
-
-_REGISTRY = HeaderRegistry(default_class=_Line)  # type: ignore[arg-type]  # the stub wants what BaseHeader gives
-for _name in ("subject", "message-id"):
-    _REGISTRY.map_to_type(_name, _Line)
-_POLICY = SMTP.clone(header_factory=_REGISTRY)
-
-
-def build_message(
-    *,
-    sender: str,
-    address: str,
-    subject: str,
-    text: str,
-    html: str,
-    headers: Mapping[str, str],
-    message_id: str,
-    date: datetime,
-) -> EmailMessage:
-    """Build a mail of two parts; nothing in a value can start another header."""
-    message = EmailMessage(policy=_POLICY)
-    message["From"] = parse_sender(sender)
-    message["To"] = parse_recipient(address)
-    message["Date"] = date
-    for name, value in {"Subject": subject, "Message-ID": message_id, **headers}.items():
-        message[name] = one_line(value)
-    if "Auto-Submitted" not in message:
-        message["Auto-Submitted"] = "auto-generated"
-    message["MIME-Version"] = "1.0"
-    message["Content-Type"] = "multipart/alternative"
-    for kind, content in (("plain", text), ("html", html)):
-        part = EmailMessage(policy=_POLICY)
-        part["Content-Type"] = f'text/{kind}; charset="utf-8"'
-        # Needs no 8BITMIME, keeps lines short, and stays readable in the source view. set_content() would encode it
-        # sign by sign in Python, which takes longer than all the rest of a mail.
-        part["Content-Transfer-Encoding"] = "quoted-printable"
-        part.set_payload(b2a_qp(content.encode("utf-8", "replace")).decode("ascii"))
-        message.attach(part)
-    return message
+        Raises:
+            MailError: sender or address is not one usable address.
+        """
+        head = {
+            "From": _mailbox(parse_sender(sender)),
+            "To": _mailbox(parse_recipient(address)),
+            "Date": format_datetime(date),
+            **{
+                name: _encode(one_line(value), name)
+                for name, value in {"Subject": self.subject, "Message-ID": self.message_id, **self.headers}.items()
+            },
+            "MIME-Version": "1.0",
+            "Content-Type": f'multipart/alternative; boundary="{_BOUNDARY}"',
+        }
+        lines = [*(f"{name}: {value}" for name, value in head.items()), ""]
+        for kind, content in (("plain", self.text), ("html", self.html)):
+            # Needs no 8BITMIME, keeps lines short, and stays readable in the source view.
+            quoted = b2a_qp(content.encode("utf-8", "replace")).decode("ascii").replace("\n", _EOL)
+            lines += [f"--{_BOUNDARY}", f'Content-Type: text/{kind}; charset="utf-8"']
+            lines += ["Content-Transfer-Encoding: quoted-printable", "", quoted]
+        return _EOL.join([*lines, f"--{_BOUNDARY}--", ""]).encode()
 
 
-def serialize(message: EmailMessage, *, international: bool) -> bytes:
-    """Return what goes over the line; raw UTF-8 in the addresses only for a server with SMTPUTF8."""
-    return message.as_bytes(policy=_POLICY.clone(utf8=international))
+def _encode(value: str, name: str) -> str:
+    """Have a value read back as it is: also where it looks encoded, which a host's name may do."""
+    plain = value.isascii() and "=?" not in value
+    if plain and " " not in value:  # an identifier: nowhere to fold
+        return value
+    return Header(value, "us-ascii" if plain else "utf-8", header_name=name).encode(linesep=_EOL)
+
+
+def _mailbox(address: Address) -> str:
+    name = address.display_name
+    if name.isascii() and "=?" not in name:
+        return str(address)
+    return f"{Header(name, 'utf-8').encode(linesep=_EOL)} <{address.addr_spec}>"
 
 
 def read_back(raw: bytes) -> tuple[dict[str, str], str]:
@@ -98,27 +91,25 @@ def read_back(raw: bytes) -> tuple[dict[str, str], str]:
 
 def parse_sender(value: str) -> Address:
     """Read the sender; a mistake there is one of the settings, so no mail is given up for it."""
-    address = _parse(value)
-    if address is None:
-        text = f"the sender {value!r} is not one usable mail address"
-        raise MailError(text, "Check --smtp-sender")
-    return address
+    if address := _parse(value):
+        return address
+    text = f"the sender {value!r} is not one usable mail address"
+    raise MailError(text, "Check --smtp-sender")
 
 
 def parse_recipient(value: str) -> Address:
     """Read the recipient; a mistake there makes this mail hopeless."""
-    address = _parse(value)
-    if address is None:
-        text = f"the recipient {value!r} is not one usable mail address"
-        raise MailError(text, "Correct the address in pgvigil.recipient", about="recipient", permanent=True)
-    return address
+    if address := _parse(value):
+        return address
+    text = f"the recipient {value!r} is not one usable mail address"
+    raise MailError(text, "Correct the address in pgvigil.recipient", about="recipient", permanent=True)
 
 
 @lru_cache(maxsize=1024)
 def _parse(value: str) -> Address | None:
     """Read exactly one address without a defect, its domain in ASCII."""
     try:
-        header: Any = _REGISTRY("To", one_line(value))
+        header: Any = _read_header("To", one_line(value))
         (found,), (group,) = header.addresses, header.groups
         domain = found.domain if found.domain.isascii() else found.domain.encode("idna").decode("ascii")
         address = Address(shorten(found.display_name, _LONGEST_NAME), found.username, domain)

@@ -5,18 +5,18 @@ from __future__ import annotations
 import smtplib
 import socket
 import ssl
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import TYPE_CHECKING, Literal, Self
 
 from pgvigil.errors import MailError
-from pgvigil.message import parse_recipient, parse_sender, serialize
+from pgvigil.message import parse_recipient, parse_sender
 from pgvigil.wording import one_line, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from email.message import EmailMessage
 
     from pgvigil.errors import About
 
@@ -25,6 +25,8 @@ _OK = 250
 _CLOSING = 421
 # These speak of this program's login, whatever command they answer: the mail itself is fine.
 _LOGIN_CODES = frozenset({530, 534, 535, 538})
+_KEPT_SECONDS = 10.0  # servers hang up after minutes, under stress after seconds
+_GOODBYE_SECONDS = 1.0
 _PATIENCE_AFTER_DATA = 4  # a reply given up too early is a mail sent twice (RFC 1047)
 
 _CHECK_HOST = "Check --smtp-host and --smtp-port"
@@ -83,30 +85,40 @@ def _describe_tls(sock: socket.socket | None) -> str:
 
 
 class SmtpClient:
-    """One connection for the mails of one drain, opened with the first."""
+    """A connection that is opened with the first mail and kept for the next ones, but not for long."""
 
     def __init__(self, settings: SmtpSettings) -> None:
         """Take the settings; nothing is connected yet."""
-        self._settings = settings
+        self._settings, self.sender = settings, settings.sender
         self._where = f"{settings.host}:{settings.port}"
         self._server: smtplib.SMTP | None = None
+        self._used_at = 0.0
 
     def __enter__(self) -> Self:
         """Return the client."""
         return self
 
     def __exit__(self, *raised: object) -> None:
-        """Say good-bye, but not in the middle of a mail; a server that has gone already is no error."""
-        if self._server is not None and raised[0] is None:
-            with suppress(*_LOST):
-                self._server.quit()
+        """Say good-bye, but not in the middle of a mail."""
+        if raised[0] is None:
+            self.rest(idle_seconds=0)
         self._drop()
 
-    def send(self, message: EmailMessage, recipient: str) -> str:
+    def rest(self, *, idle_seconds: float = _KEPT_SECONDS) -> None:
+        """Hang up if no mail came for so long; a server that has gone already is no error."""
+        if self._server is not None and time.monotonic() - self._used_at >= idle_seconds:
+            with suppress(*_LOST):
+                self._be_patient(self._server, _GOODBYE_SECONDS)
+                self._server.quit()
+            self._drop()
+
+    def send(self, payload: bytes, recipient: str) -> str:
         """Hand over one mail for one recipient, or raise MailError; return what the server said."""
         sender, to = parse_sender(self._settings.sender).addr_spec, parse_recipient(recipient).addr_spec
-        payload = serialize(message, international=not (sender + to).isascii())
-        return self._transmit(self._begin(sender, to), payload)
+        try:
+            return self._transmit(self._begin(sender, to), payload)
+        finally:
+            self._used_at = time.monotonic()
 
     def probe(self) -> Iterator[tuple[str, str]]:
         """Go as far as a server goes without a mail; yield what each step found, or raise MailError where it stops."""
@@ -128,8 +140,7 @@ class SmtpClient:
         """Name both parties, if need be on a second connection: before DATA nothing can be sent twice."""
         if self._server is not None:
             with suppress(*_LOST):
-                if self._server.sock:
-                    self._server.sock.settimeout(self._settings.timeout_seconds)
+                self._be_patient(self._server, self._settings.timeout_seconds)
                 if self._server.rset()[0] == _OK:
                     self._name_parties(self._server, sender, to)
                     return self._server
@@ -155,8 +166,7 @@ class SmtpClient:
 
     def _transmit(self, server: smtplib.SMTP, payload: bytes) -> str:
         """Send the text; a lost reply leaves open whether it arrived, so it is not sent again here."""
-        if server.sock:
-            server.sock.settimeout(self._settings.timeout_seconds * _PATIENCE_AFTER_DATA)
+        self._be_patient(server, self._settings.timeout_seconds * _PATIENCE_AFTER_DATA)
         reply: bytes | str
         try:
             code, reply = server.data(payload)
@@ -168,6 +178,11 @@ class SmtpClient:
             raise MailError(text, "It is tried again later under the same Message-ID", about="unanswered") from exc
         self._expect_ok(code, reply, "the mail", _CHECK_SENDER, about="mail")
         return self._readable(code, reply)
+
+    @staticmethod
+    def _be_patient(server: smtplib.SMTP, seconds: float) -> None:
+        if server.sock:
+            server.sock.settimeout(seconds)
 
     def _expect_ok(self, code: int, reply: bytes | str, what: str, hint: str, *, about: About) -> None:
         if code // 100 == 2:  # noqa: PLR2004 - the class of a reply

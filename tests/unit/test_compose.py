@@ -30,11 +30,10 @@ from mails import (
 )
 from pgvigil.chart import draw_chart
 from pgvigil.errors import MailError
-from pgvigil.message import build_message, serialize
+from pgvigil.message import Letter
 from pgvigil.wording import display_width, format_duration, format_value, one_line, shorten, wrap
 
 if TYPE_CHECKING:
-    from pgvigil.compose import Composed
     from pgvigil.model import Mail
 
 FIRED_TEXT = """\
@@ -208,20 +207,11 @@ HEADERS += ["X-Pgvigil-Event", "X-Pgvigil-Severity", "X-Pgvigil-Mail-Id"]
 BODY_HEADERS = ["MIME-Version", "Content-Type"]
 
 
-def transport(mail: Mail) -> tuple[Composed, bytes]:
+def transport(mail: Mail) -> tuple[Letter, bytes]:
     """Send the mail through bytes, as a server would see it."""
     composed = write(mail)
-    message = build_message(
-        sender="pgvigil <vigil@example.org>",
-        address=mail.address,
-        subject=composed.subject,
-        text=composed.text,
-        html=composed.html,
-        headers=composed.headers,
-        message_id=composed.message_id,
-        date=FIRED_AT,
-    )
-    return composed, serialize(message, international=False)
+    raw = composed.to_bytes(sender="pgvigil <vigil@example.org>", address=mail.address, date=FIRED_AT)
+    return composed, raw
 
 
 def test_the_text_of_a_fired_alert() -> None:
@@ -587,17 +577,10 @@ def test_derived_metrics_withstand_any_row(
 def test_a_header_value_is_taken_literally(value: Any) -> None:
     """Blanks, encoded words and long words come out as they went in."""
     headers = {"X-Test": f"x {value} =?utf-8?q?=0D=0ABcc:_y?= 한글 {value}", "X-Plain": "word " * 60}
-    message = build_message(
-        sender="vigil@example.org",
-        address="ops@example.org",
-        subject="s",
-        text="",
-        html="",
-        headers=headers,
-        message_id="<a@b>",
-        date=FIRED_AT,
+    raw = Letter("s", "", "", "<a@b>", headers).to_bytes(
+        sender="vigil@example.org", address="ops@example.org", date=FIRED_AT
     )
-    parsed = BytesParser(policy=default).parsebytes(serialize(message, international=False))
+    parsed = BytesParser(policy=default).parsebytes(raw)
     assert parsed["X-Test"] == one_line(f"x {value} =?utf-8?q?=0D=0ABcc:_y?= 한글 {value}")
     assert parsed["X-Plain"] == ("word " * 60).strip()
     assert "Bcc" not in parsed

@@ -29,7 +29,6 @@ from mails import (
 from pgvigil.compose import compose, compose_test, warm_up
 from pgvigil.content import LANGUAGES
 from pgvigil.errors import MailError
-from pgvigil.message import build_message, serialize
 from pgvigil.wording import format_duration, format_value, particle
 
 KOREAN: dict[str, Any] = {"language": "ko", "time_zone": "Asia/Seoul"}
@@ -324,11 +323,7 @@ def test_korean_units():
 def parsed(mail):
     """Send a mail through bytes and read it back."""
     composed = write(mail)
-    message = build_message(
-        sender="pgvigil <vigil@example.org>", address="ops@example.org", subject=composed.subject, text=composed.text,
-        html=composed.html, headers=composed.headers, message_id=composed.message_id, date=FIRED_AT,
-    )  # fmt: skip
-    raw = serialize(message, international=False)
+    raw = composed.to_bytes(sender="pgvigil <vigil@example.org>", address="ops@example.org", date=FIRED_AT)
     assert raw.isascii()
     assert all(len(line) <= 998 for line in raw.split(b"\r\n"))
     return composed, BytesParser(policy=default).parsebytes(raw)

@@ -19,12 +19,11 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, LoginPassword
 
 from pgvigil.errors import MailError
-from pgvigil.message import build_message, read_back
+from pgvigil.message import Letter, read_back
 from pgvigil.smtp import SmtpClient, SmtpSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from email.message import EmailMessage
     from pathlib import Path
 
 Certificate = tuple[str, ssl.SSLContext]
@@ -124,18 +123,16 @@ def settings_for(port: int, **changes: Any) -> SmtpSettings:
     return SmtpSettings(**{**values, "port": port, **changes})
 
 
-def a_message(address: str = "ops@example.org") -> EmailMessage:
-    """Build a mail with all that is hard on the way."""
-    return build_message(
-        sender="pgvigil <vigil@example.org>",
-        address=address,
+def a_message(address: str = "ops@example.org") -> bytes:
+    """Write a mail with all that is hard on the way."""
+    letter = Letter(
         subject="[pgvigil] web1: CPU usage",
         text="CRITICAL: 한글\n.\n..two dots\n",
         html="<p>한글</p>",
-        headers={"List-Id": "<web1.pgvigil.example.org>"},
         message_id="<pgvigil-1-2-3@example.org>",
-        date=NOON,
+        headers={"Auto-Submitted": "auto-generated", "List-Id": "<web1.pgvigil.example.org>"},
     )
+    return letter.to_bytes(sender="pgvigil <vigil@example.org>", address=address, date=NOON)
 
 
 def send(settings: SmtpSettings, address: str = "ops@example.org") -> None:
