@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from pgvigil.errors import About
 
 _LOST = (smtplib.SMTPException, OSError, UnicodeError)  # UnicodeError: a host name that cannot be one
-_OK = 250
 _CLOSING = 421
 # These speak of this program's login, whatever command they answer: the mail itself is fine.
 _LOGIN_CODES = frozenset({530, 534, 535, 538})
@@ -117,6 +116,11 @@ class SmtpClient:
         sender, to = parse_sender(self._settings.sender).addr_spec, parse_recipient(recipient).addr_spec
         try:
             return self._transmit(self._begin(sender, to), payload)
+        except MailError:
+            if self._server:  # the next mail begins anew
+                with suppress(*_LOST):
+                    self._server.rset()
+            raise
         finally:
             self._used_at = time.monotonic()
 
@@ -138,13 +142,17 @@ class SmtpClient:
 
     def _begin(self, sender: str, to: str) -> smtplib.SMTP:
         """Name both parties, if need be on a second connection: before DATA nothing can be sent twice."""
-        if self._server is not None:
-            with suppress(*_LOST):
-                self._be_patient(self._server, self._settings.timeout_seconds)
-                if self._server.rset()[0] == _OK:
-                    self._name_parties(self._server, sender, to)
-                    return self._server
-            self._drop()
+        if kept := self._server:
+            try:
+                self._be_patient(kept, self._settings.timeout_seconds)
+                self._name_parties(kept, sender, to)
+            except _LOST:
+                self._drop()
+            except MailError:
+                if self._server:  # 421 is no refusal: it has waited too long for us
+                    raise
+            else:
+                return kept
         try:
             self._server = self._connect()
             self._name_parties(self._server, sender, to)

@@ -24,6 +24,7 @@ _RIEUL = 8
 _DIGIT_FINALS = MappingProxyType(
     {"0": 21, "1": _RIEUL, "2": 0, "3": 16, "4": 0, "5": 0, "6": 1, "7": _RIEUL, "8": _RIEUL, "9": 0}
 )
+_FIRST_WIDE = "\u1100"
 _MINUTE = 60
 _TOO_LONG_TO_READ = 1e15
 
@@ -70,6 +71,8 @@ def particle(word: str, pair: str) -> str:
 
 def display_width(text: str) -> int:
     """Count the columns of a terminal; Hangul and emoji take two."""
+    if max(text, default="") < _FIRST_WIDE:
+        return len(text)
     return sum(2 if unicodedata.east_asian_width(sign) in "WF" else 1 for sign in text)
 
 

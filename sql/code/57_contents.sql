@@ -66,7 +66,7 @@ begin
     foreach v_source in array array[
         'pgvigil.%3$I',
         format(
-            'pgvigil.%I($1, $4 - $5, $4 + interval ''1 microsecond'')', replace(v_metric.log_table, '_log', '_samples')
+            'pgvigil.%I($1, $5, $4 + interval ''1 microsecond'')', replace(v_metric.log_table, '_log', '_samples')
         )
     ]
     loop
@@ -74,10 +74,10 @@ begin
             select
                 format(
                     'select array_agg(v.value order by b.bucket) from generate_series(1, $6) as b (bucket)'
-                    ' left join (select least(width_bucket(extract(epoch from l.created_at - ($4 - $5)), 0,'
-                    ' extract(epoch from $5), $6), $6) as bucket, %1$s(l.%2$I)::float8 as value from '
+                    ' left join (select least(width_bucket(extract(epoch from l.created_at - $5), 0,'
+                    ' extract(epoch from $4 - $5), $6), $6) as bucket, %1$s(l.%2$I)::float8 as value from '
                     || v_source || ' as l'
-                    ' where l.host_id = $1 and ($3 is null or l.%4$I = $3) and l.created_at > $4 - $5'
+                    ' where l.host_id = $1 and ($3 is null or l.%4$I = $3) and l.created_at > $5'
                     ' and l.created_at <= $4 and not l.is_deleted group by 1) as v on v.bucket = b.bucket',
                     case v_metric.direction when 'below' then 'min' else 'max' end,
                     v_metric.column_name, t.log_table, t.resource_column
@@ -86,7 +86,8 @@ begin
             where t.log_table = v_metric.log_table
         )
         into v_values
-        using p_host_id, p_metric, p_resource, p_until, p_span, p_buckets;
+        -- the start as a value: with an expression every partition would be planned
+        using p_host_id, p_metric, p_resource, p_until, p_until - p_span, p_buckets;
         exit when array_remove(v_values, null) <> '{}';
     end loop;
     return v_values;

@@ -1,5 +1,33 @@
 -- How a mailer claims, sends and marks. A mail is claimed with a lease, sent outside any transaction, then marked: at
--- least once. The first mail to an address goes at once; what comes due within the wait that follows goes as one digest.
+-- least once. The first mail to an address goes at once, and the first one that is critical; what else comes due within the
+-- wait that follows goes as one digest.
+
+-- A thread arrives in its order, also when its first mail has to wait for a retry.
+create or replace view pgvigil.mail_in_turn as
+select m.host_id, m.alert_id, m.mail_id, m.address, m.due_at, m.claimed_until
+from pgvigil.mail as m
+where
+    m.sent_at is null
+    and m.failed_at is null
+    and m.covered_by is null
+    and not exists (
+        select from pgvigil.mail as e
+        where
+            e.host_id = m.host_id
+            and e.alert_id = m.alert_id
+            and e.address = m.address
+            and e.mail_id < m.mail_id
+            and e.sent_at is null
+            and e.failed_at is null
+    );
+comment on view pgvigil.mail_in_turn is 'The mails that wait and are the next of their thread, due or not yet, in hand or not.';
+comment on column pgvigil.mail_in_turn.host_id is 'Key of the mail, with mail_id.';
+comment on column pgvigil.mail_in_turn.alert_id is 'The incident: its thread.';
+comment on column pgvigil.mail_in_turn.mail_id is 'Number of the mail.';
+comment on column pgvigil.mail_in_turn.address is 'To whom.';
+comment on column pgvigil.mail_in_turn.due_at is 'When it may go.';
+comment on column pgvigil.mail_in_turn.claimed_until is 'Until when a mailer has it in hand.';
+
 
 create or replace function pgvigil.next_of_mailbox(p_box pgvigil.mailbox, p_as_of timestamptz)
 returns pgvigil.mail
@@ -10,49 +38,43 @@ as $$
 declare
     v_mail pgvigil.mail;
 begin
-    if p_box.next_at > p_as_of then
-        -- While others wait, the incident that was told last may go on.
+    if p_box.next_at <= p_as_of then
         select m.* into v_mail
-        from pgvigil.mail as m
+        from pgvigil.mail_in_turn as t
+        inner join pgvigil.mail as m on m.host_id = t.host_id and m.mail_id = t.mail_id
         where
-            m.host_id = p_box.last_host_id
-            and m.alert_id = p_box.last_alert_id
-            and m.address = p_box.address
-            and m.sent_at is null
-            and m.failed_at is null
-        order by m.mail_id
+            t.address = p_box.address
+            and t.due_at <= p_as_of
+            and (t.claimed_until is null or t.claimed_until <= p_as_of)
+        order by t.due_at, t.mail_id
         limit 1;
-        if
-            v_mail.due_at <= p_as_of
-            and v_mail.covered_by is null
-            and (v_mail.claimed_until is null or v_mail.claimed_until <= p_as_of)
-        then
-            return v_mail;
-        end if;
-        return null;
-    end if;
-    select m.* into v_mail
-    from pgvigil.mail as m
-    where
-        m.address = p_box.address
-        and m.sent_at is null
-        and m.failed_at is null
-        and m.covered_by is null
-        and m.due_at <= p_as_of
-        and (m.claimed_until is null or m.claimed_until <= p_as_of)
-        -- a thread arrives in its order, also when its first mail has to wait for a retry
-        and not exists (
-            select from pgvigil.mail as e
+    else
+        -- While others wait, the incident that was told last may go on, and the first that is critical be told.
+        select m.* into v_mail
+        from (
+            select p_box.last_host_id as host_id, p_box.last_alert_id as alert_id, 1 as place
+            union all
+            select c.host_id, c.alert_id, 2
+            from pgvigil.mail as c
             where
-                e.host_id = m.host_id
-                and e.alert_id = m.alert_id
-                and e.address = m.address
-                and e.mail_id < m.mail_id
-                and e.sent_at is null
-                and e.failed_at is null
-        )
-    order by m.due_at, m.mail_id
-    limit 1;
+                not p_box.is_critical_told
+                and c.address = p_box.address
+                and c.due_at <= p_as_of
+                and c.severity = 'critical'
+                and c.event in ('fired', 'escalated')
+                and c.sent_at is null
+                and c.failed_at is null
+                and c.covered_by is null
+        ) as i
+        inner join pgvigil.mail_in_turn as t on t.host_id = i.host_id and t.alert_id = i.alert_id
+        inner join pgvigil.mail as m on m.host_id = t.host_id and m.mail_id = t.mail_id
+        where
+            t.address = p_box.address
+            and t.due_at <= p_as_of
+            and (t.claimed_until is null or t.claimed_until <= p_as_of)
+        order by i.place, t.due_at, t.mail_id
+        limit 1;
+    end if;
     return v_mail;
 end
 $$;
@@ -127,7 +149,8 @@ as $$
 declare
     v_box pgvigil.mailbox;
     v_mail pgvigil.mail;
-    v_is_aside boolean;
+    v_is_early boolean;
+    v_is_critical boolean;
     v_left integer := 1;
 begin
     insert into pgvigil.mailbox (address) values (p_address) on conflict do nothing;
@@ -140,12 +163,12 @@ begin
         -- the clock was set back
         v_box.next_at := '-infinity';
     end if;
-    v_is_aside := v_box.next_at > p_as_of;
+    v_is_early := v_box.next_at > p_as_of;
     v_mail := pgvigil.next_of_mailbox(v_box, p_as_of);
     if v_mail.mail_id is null then
         return null;
     end if;
-    if v_mail.due_at < v_box.next_at and not v_is_aside then
+    if v_mail.due_at < v_box.next_at and not v_is_early then
         v_left := pgvigil.form_digest(v_mail, p_as_of);
     end if;
 
@@ -158,28 +181,41 @@ begin
         is_uncertain = m.is_uncertain or m.claimed_until is not null
     where m.host_id = v_mail.host_id and m.mail_id = v_mail.mail_id
     returning m.* into v_mail;
-    if not v_is_aside then
-        v_box.crowd := 1 + greatest(
-            0,
-            v_box.crowd - coalesce(
-                extract(epoch from p_as_of - nullif(v_box.claimed_at, '-infinity'))
-                / extract(epoch from pgvigil.setting('mail_spacing')::interval),
-                0
-            )
-        );
+    v_is_critical := exists (
+        select from pgvigil.mail as m
+        where
+            (m.host_id = v_mail.host_id and m.mail_id = v_mail.mail_id or m.covered_by = v_mail.mail_id)
+            and m.severity = 'critical'
+            and m.event in ('fired', 'escalated')
+    );
+    if v_is_early and (v_mail.host_id, v_mail.alert_id) = (v_box.last_host_id, v_box.last_alert_id) then
         update pgvigil.mailbox as b
-        set
-            crowd = v_box.crowd,
-            claimed_at = p_as_of,
-            last_host_id = v_mail.host_id,
-            last_alert_id = v_mail.alert_id,
-            next_at = p_as_of + case
-                -- too few for a digest: the others follow at once
-                when v_left > 1 then interval '0'
-                else pgvigil.setting('digest_wait')::interval * v_box.crowd
-            end
+        set is_critical_told = b.is_critical_told or v_is_critical
         where b.address = p_address;
+        return v_mail;
     end if;
+    v_box.crowd := 1 + greatest(
+        0,
+        v_box.crowd - coalesce(
+            extract(epoch from p_as_of - nullif(v_box.claimed_at, '-infinity'))
+            / extract(epoch from pgvigil.setting('mail_spacing')::interval),
+            0
+        )
+    );
+    update pgvigil.mailbox as b
+    set
+        crowd = v_box.crowd,
+        claimed_at = p_as_of,
+        last_host_id = v_mail.host_id,
+        last_alert_id = v_mail.alert_id,
+        -- what came early did so for something critical, be it the mail before that one in its thread
+        is_critical_told = v_is_critical or v_is_early,
+        next_at = p_as_of + case
+            -- too few for a digest: the others follow at once
+            when v_left > 1 then interval '0'
+            else pgvigil.setting('digest_wait')::interval * v_box.crowd
+        end
+    where b.address = p_address;
     return v_mail;
 end
 $$;
@@ -334,25 +370,10 @@ as $$
         select case
             when b.next_at > p_as_of and pgvigil.next_of_mailbox(b, p_as_of) is null then greatest(b.next_at, w.due_at)
             else (
-                select m.due_at
-                from pgvigil.mail as m
-                where
-                    m.address = w.address
-                    and m.sent_at is null
-                    and m.failed_at is null
-                    and m.covered_by is null
-                    and (m.claimed_until is null or m.claimed_until <= p_as_of)
-                    and not exists (
-                        select from pgvigil.mail as e
-                        where
-                            e.host_id = m.host_id
-                            and e.alert_id = m.alert_id
-                            and e.address = m.address
-                            and e.mail_id < m.mail_id
-                            and e.sent_at is null
-                            and e.failed_at is null
-                    )
-                order by m.due_at, m.mail_id
+                select t.due_at
+                from pgvigil.mail_in_turn as t
+                where t.address = w.address and (t.claimed_until is null or t.claimed_until <= p_as_of)
+                order by t.due_at, t.mail_id
                 limit 1
             )
         end as at

@@ -21,7 +21,7 @@ select tables_are(
     ],
     'pgvigil has these tables and no others'
 );
-select views_are('pgvigil', array['delivery', 'effective_threshold', 'own_host', 'resource', 'would_have_mailed'], 'pgvigil has these views and no others');
+select views_are('pgvigil', array['delivery', 'effective_threshold', 'mail_in_turn', 'own_host', 'resource', 'would_have_mailed'], 'pgvigil has these views and no others');
 select views_are(
     'dashboard',
     array[

@@ -1,6 +1,6 @@
 -- Storms, digests, dead letters, weekly reports, and what `pgvigil check` asks. Claims are made in 2031.
 begin;
-select plan(53);
+select plan(65);
 
 set local timezone = 'UTC';
 select pgvigil.ensure_partitions('2031-03-30 12:00+00');
@@ -89,6 +89,36 @@ select pg_temp.sent(3005);
 select is(pg_temp.claim(3005.1), 'web15 fired a@x.org', '.. and the second follows at once');
 select pg_temp.sent(3005.1);
 
+-- What is critical overtakes, once in each wait.
+select pg_temp.clear();
+select pg_temp.breach(n, 0) from generate_series(1, 4) as n;
+select is(pg_temp.claim(0.1), 'web01 fired a@x.org', 'a warning is told, others wait');
+select pg_temp.sent(0.1);
+select pg_temp.breach(5, 1, 99);
+select pg_temp.breach(6, 1, 99);
+select cmp_ok(pgvigil.next_mail_due(pg_temp.at(1)), '<=', 0::float8, 'for what is critical no mailer sleeps');
+select is(pg_temp.claim(1), 'web05 fired a@x.org', 'the first that is critical goes at once');
+select is(pg_temp.claim(1.1), null, 'the second waits with the warnings');
+select pg_temp.sent(1.2);
+select is(round(pgvigil.next_mail_due(pg_temp.at(1))), 10::float8, 'for as long as after any other mail');
+select is(pg_temp.claim(11), '4 alerts a@x.org', 'then the rest is one digest');
+select pg_temp.sent(11);
+select pg_temp.breach(7, 12, 99);
+select is(pg_temp.claim(12), null, 'which told of something critical: the next one waits');
+select is(pg_temp.claim(40), 'web07 fired a@x.org', 'until its turn');
+select pg_temp.sent(40);
+select pg_temp.clear();
+select pg_temp.breach(1, 0);
+select pg_temp.claim(0.1);
+select pg_temp.sent(0.1);
+select pg_temp.breach(2, 1);
+select pg_temp.breach(2, 2, 99);
+select is(pg_temp.claim(2), 'web02 fired a@x.org', 'what becomes critical while it waits goes at once ..');
+select is(pg_temp.claim(2), null, '.. in its order ..');
+select pg_temp.sent(2);
+select is(pg_temp.claim(2.1), 'web02 escalated a@x.org', '.. and whole');
+select pg_temp.sent(2.1);
+
 -- Who is told what does not depend on others.
 select pg_temp.clear();
 insert into pgvigil.recipient (address, language) values ('b@x.org', 'ko');
@@ -170,6 +200,7 @@ update pgvigil.host set expected = false;
 select pgvigil.write_weekly_reports('2031-04-07 09:00+00');
 select is((select count(*) from pgvigil.mail as m), 2::bigint, 'where there is nothing to tell no report is sent');
 update pgvigil.host set expected = true;
+select is((select r.title || coalesce(r.host_name, ', no host') from dashboard.recent_mail as r where r.event = 'weekly' order by r.mail_id limit 1), 'Weekly report, no host', 'the dashboards show it');
 select is((select c.event || ' ' || (c.items ? 'hosts') from pgvigil.claim_mail('m', 1, '2031-04-07 10:00+00') as c), 'weekly true', 'it is claimed as any mail');
 
 -- What was noisy: ten incidents, eight of them over within a minute.

@@ -47,7 +47,23 @@ class Inbox:
         self.rcpt, self.data, self.hang_up = rcpt, data, hang_up
         self.mails: list[Any] = []
         self.peers: set[Any] = set()
-        self.resets = 0
+        self.resets = self.quits = self.busy = 0
+
+    async def handle_MAIL(  # noqa: N802
+        self, _server: Any, _session: Any, envelope: Any, address: str, options: list[str]
+    ) -> str:
+        """Answer MAIL."""
+        if self.busy:
+            self.busy -= 1
+            return "421 4.4.2 timed out"
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return "250 OK"
+
+    async def handle_QUIT(self, _server: Any, _session: Any, _envelope: Any) -> str:  # noqa: N802
+        """Count."""
+        self.quits += 1
+        return "221 bye"
 
     async def handle_RCPT(  # noqa: N802
         self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any
@@ -202,7 +218,7 @@ def test_a_mail_arrives_whole() -> None:
 
 
 def test_several_mails_share_one_connection() -> None:
-    """Between two mails the session is reset."""
+    """None waits for a new one."""
     inbox = Inbox()
     with serving(inbox) as settings, SmtpClient(settings) as client:
         for name in ("a", "b", "c"):
@@ -212,11 +228,11 @@ def test_several_mails_share_one_connection() -> None:
         ["b@example.org"],
         ["c@example.org"],
     ]
-    assert (len(inbox.peers), inbox.resets) == (1, 2)
+    assert len(inbox.peers) == 1
 
 
 def test_a_mail_after_a_refused_one_goes_out() -> None:
-    """A refusal spoils neither the connection nor the next mail."""
+    """A refusal spoils neither the connection nor the next mail: the session is reset."""
     inbox = Inbox(rcpt="550 no such user")
     with serving(inbox) as settings, SmtpClient(settings) as client:
         with pytest.raises(MailError):
@@ -224,6 +240,7 @@ def test_a_mail_after_a_refused_one_goes_out() -> None:
         inbox.rcpt = "250 OK"
         client.send(a_message(), "ops@example.org")
     assert [mail.rcpt_tos for mail in inbox.mails] == [["ops@example.org"]]
+    assert inbox.resets == 1
 
 
 def test_an_idle_connection_that_was_closed_is_opened_again() -> None:
@@ -234,6 +251,29 @@ def test_an_idle_connection_that_was_closed_is_opened_again() -> None:
         time.sleep(0.6)
         client.send(a_message(), "ops@example.org")
     assert (len(inbox.mails), len(inbox.peers)) == (2, 2)
+
+
+def test_a_server_that_has_waited_too_long_is_connected_again() -> None:
+    """421 on a connection that was kept is no refusal of the mail; on a new one it is said."""
+    inbox = Inbox()
+    with serving(inbox) as settings, SmtpClient(settings) as client:
+        client.send(a_message(), "ops@example.org")
+        inbox.busy = 1
+        client.send(a_message(), "ops@example.org")
+        inbox.busy = 2
+        with pytest.raises(MailError, match="421 4"):
+            client.send(a_message(), "ops@example.org")
+    assert (len(inbox.mails), len(inbox.peers)) == (2, 2)
+
+
+def test_a_connection_without_mails_is_given_back() -> None:
+    """Not at once, and the next mail opens another."""
+    inbox = Inbox()
+    with serving(inbox) as settings, SmtpClient(settings) as client:
+        for idle_seconds in (60.0, 0.0, 0.0):
+            client.send(a_message(), "ops@example.org")
+            client.rest(idle_seconds=idle_seconds)
+    assert (len(inbox.mails), len(inbox.peers), inbox.quits) == (3, 2, 2)
 
 
 def test_a_reply_lost_after_data_is_not_resent() -> None:
