@@ -151,11 +151,12 @@ create view dashboard.recent_mail as
 select
     m.created_at,
     m.event,
-    m.severity,
-    h.host_name,
-    x.title,
+    -- a report is of all hosts
+    case when a.alert_id is not null then m.severity end as severity,
+    case when a.alert_id is not null then h.host_name end as host_name,
+    coalesce(x.title, 'Weekly report') as title,
     a.resource,
-    m.value,
+    case when a.alert_id is not null then m.value end as value,
     x.unit,
     m.address,
     m.attempts,
@@ -167,14 +168,14 @@ select
     m.alert_id,
     m.mail_id
 from pgvigil.mail as m
-inner join pgvigil.alert as a on a.host_id = m.host_id and a.alert_id = m.alert_id
 inner join pgvigil.host as h on h.host_id = m.host_id
-inner join pgvigil.metric as x on x.metric = a.metric;
-comment on view dashboard.recent_mail is 'The mails: sent, waiting and given up. Sort by created_at.';
+left join pgvigil.alert as a on a.host_id = m.host_id and a.alert_id = m.alert_id
+left join pgvigil.metric as x on x.metric = a.metric;
+comment on view dashboard.recent_mail is 'The mails, weekly reports too: sent, waiting and given up. Sort by created_at.';
 comment on column dashboard.recent_mail.created_at is 'When it was written.';
-comment on column dashboard.recent_mail.event is 'What happened.';
+comment on column dashboard.recent_mail.event is 'What happened; weekly: a report.';
 comment on column dashboard.recent_mail.severity is 'warning or critical.';
-comment on column dashboard.recent_mail.host_name is 'The host.';
+comment on column dashboard.recent_mail.host_name is 'The host; null for a report, which is of all.';
 comment on column dashboard.recent_mail.title is 'What was judged.';
 comment on column dashboard.recent_mail.resource is 'On which CPU, memory, disk or interface.';
 comment on column dashboard.recent_mail.value is 'Value of the sample that caused it.';
