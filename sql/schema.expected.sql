@@ -1085,6 +1085,8 @@ CREATE INDEX mail_claimed ON pgvigil.mail USING btree (claimed_until) WHERE (cla
 
 CREATE INDEX mail_covered ON pgvigil.mail USING btree (covered_by) WHERE (covered_by IS NOT NULL);
 
+CREATE INDEX mail_critical_waiting ON pgvigil.mail USING btree (address, due_at) WHERE ((severity = 'critical'::text) AND (event = ANY (ARRAY['fired'::text, 'escalated'::text])) AND (sent_at IS NULL) AND (failed_at IS NULL) AND (covered_by IS NULL));
+
 CREATE INDEX mail_given_up ON pgvigil.mail USING btree (failed_at) WHERE (failed_at IS NOT NULL);
 
 CREATE INDEX mail_recent ON pgvigil.mail USING btree (created_at);
@@ -1487,7 +1489,8 @@ CREATE TABLE pgvigil.mailbox (
     last_alert_id bigint,
     sent_at timestamp with time zone,
     reported_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
-    weekly_at timestamp with time zone
+    weekly_at timestamp with time zone,
+    is_critical_told boolean DEFAULT false NOT NULL
 );
 
 CREATE TABLE pgvigil.memory_info (
@@ -2139,11 +2142,20 @@ CREATE VIEW dashboard.outbox AS
 CREATE VIEW dashboard.recent_mail AS
  SELECT m.created_at,
     m.event,
-    m.severity,
-    h.host_name,
-    x.title,
+        CASE
+            WHEN (a.alert_id IS NOT NULL) THEN m.severity
+            ELSE NULL::text
+        END AS severity,
+        CASE
+            WHEN (a.alert_id IS NOT NULL) THEN h.host_name
+            ELSE NULL::text
+        END AS host_name,
+    COALESCE(x.title, 'Weekly report'::text) AS title,
     a.resource,
-    m.value,
+        CASE
+            WHEN (a.alert_id IS NOT NULL) THEN m.value
+            ELSE NULL::double precision
+        END AS value,
     x.unit,
     m.address,
     m.attempts,
@@ -2155,9 +2167,9 @@ CREATE VIEW dashboard.recent_mail AS
     m.alert_id,
     m.mail_id
    FROM (((pgvigil.mail m
-     JOIN pgvigil.alert a ON (((a.host_id = m.host_id) AND (a.alert_id = m.alert_id))))
      JOIN pgvigil.host h ON ((h.host_id = m.host_id)))
-     JOIN pgvigil.metric x ON ((x.metric = a.metric)));
+     LEFT JOIN pgvigil.alert a ON (((a.host_id = m.host_id) AND (a.alert_id = m.alert_id))))
+     LEFT JOIN pgvigil.metric x ON ((x.metric = a.metric)));
 
 CREATE VIEW dashboard.rule_change AS
  SELECT changed_at AS "time",
@@ -2292,6 +2304,18 @@ CREATE VIEW pgvigil.effective_threshold AS
           WHERE ((m.metric = ANY (ARRAY['clock_skew'::text, 'host_silence'::text])) AND m.is_enabled)) s)
      CROSS JOIN LATERAL pgvigil.rank_thresholds(h.host_id, s.metric, s.resource) w(threshold_id, rank, scope, mode, remind_every, alert_limit))
   WHERE ((w.rank = 1) AND (NOT h.is_deleted));
+
+CREATE VIEW pgvigil.mail_in_turn AS
+ SELECT host_id,
+    alert_id,
+    mail_id,
+    address,
+    due_at,
+    claimed_until
+   FROM pgvigil.mail m
+  WHERE ((sent_at IS NULL) AND (failed_at IS NULL) AND (covered_by IS NULL) AND (NOT (EXISTS ( SELECT
+           FROM pgvigil.mail e
+          WHERE ((e.host_id = m.host_id) AND (e.alert_id = m.alert_id) AND (e.address = m.address) AND (e.mail_id < m.mail_id) AND (e.sent_at IS NULL) AND (e.failed_at IS NULL))))));
 
 CREATE VIEW pgvigil.own_host WITH (security_barrier='true') AS
  SELECT host_id
@@ -2672,6 +2696,8 @@ GRANT SELECT ON TABLE pgvigil.late_hour TO pgvigil_operator;
 GRANT SELECT ON TABLE pgvigil.log_table TO pgvigil_operator;
 
 GRANT SELECT ON TABLE pgvigil.mail TO pgvigil_operator;
+
+GRANT SELECT ON TABLE pgvigil.mail_in_turn TO pgvigil_operator;
 
 GRANT SELECT ON TABLE pgvigil.mailbox TO pgvigil_operator;
 
