@@ -98,6 +98,17 @@ BROKEN = replace(
     threshold_id=9,
     detail="division by zero\n\nHINT: \x1b[2Jdo not",
 )
+AGENT = replace(
+    VANISHED,
+    metric="agent_problem",
+    metric_title="Agent problem",
+    resource="collector_failed disk",
+    hold_seconds=300.0,
+    threshold_scope="all hosts, default",
+    note="What it could not measure is missing.",
+    detail="PermissionError: [Errno 13] Permission denied: '/host/proc/1/mounts'",
+    items={"started_at": "2026-11-22T04:57:55+00:00", "occurrences": 31},
+)
 SKEWED = replace(
     SILENT,
     severity="warning",
@@ -106,6 +117,9 @@ SKEWED = replace(
     resource="clock",
     value=45.2,
     warning=30.0,
+)
+ROLLOUT = replace(
+    VANISHED, metric="rollout_failed", metric_title="Failed rollout", resource="agent", detail="no sample within 60 s"
 )
 LATER: dict[str, Any] = {"mail_id": 99, "sampled_at": FIRED_AT + timedelta(hours=4, minutes=3)}
 COMPANIONS = tuple(f"web{number}" for number in range(2, 62))

@@ -187,7 +187,17 @@ as $$
         case
             when p_mail.event = 'weekly' then p_mail.detail::jsonb
             when p_mail.is_digest then pgvigil.digest_items(p_mail)
-            else '{}'
+            else coalesce(
+                (
+                    select jsonb_build_object('started_at', p.started_at, 'occurrences', p.occurrences)
+                    from pgvigil.agent_problem as p
+                    where
+                        a.metric = 'agent_problem'
+                        and p.host_id = p_mail.host_id
+                        and p.problem || ' ' || p.subject = a.resource
+                ),
+                '{}'
+            )
         end
     from pgvigil.host as h
     left join pgvigil.alert as a on a.host_id = p_mail.host_id and a.alert_id = p_mail.alert_id

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mails import (
+    AGENT,
     BROKEN,
     COMPANIONS,
     FIRED,
@@ -21,6 +22,7 @@ from mails import (
     FULL,
     LATER,
     RESOLVED,
+    ROLLOUT,
     SILENT,
     SKEWED,
     VANISHED,
@@ -202,6 +204,31 @@ to change the rule (edit the numbers), run one of:
 Sent to ops@example.org by pgvigil (mail 77, alert 41). Who gets what is
 in the table pgvigil.recipient.
 """
+AGENT_TEXT = """\
+WARNING: The agent of web1 cannot measure disks (held for 5 min)
+
+The agent says: PermissionError: [Errno 13] Permission denied:
+'/host/proc/1/mounts'
+
+Began     2026-11-22 13:57:55 +09:00 Asia/Seoul, 31 times so far
+Fired     2026-11-22 14:03:10 +09:00 Asia/Seoul
+Rule      threshold 12, scope all hosts, default, warning, hold 5 min
+
+What to do:
+
+  Its values are missing until it can, the rest is stored. On web1:
+  journalctl -u pgvigil-agent -g collector_failed
+
+To acknowledge (no more reminders) or to silence the host for two hours,
+run one of:
+
+  select pgvigil.acknowledge('web1', 'agent_problem', 'collector_failed disk');
+  select pgvigil.silence_for('2 hours', 'web1');
+
+--\x20
+Sent to ops@example.org by pgvigil (mail 77, alert 41). Who gets what is
+in the table pgvigil.recipient.
+"""
 HEADERS = ["From", "To", "Date", "Subject", "Message-ID", "Auto-Submitted", "List-Id"]
 HEADERS += ["X-Pgvigil-Event", "X-Pgvigil-Severity", "X-Pgvigil-Mail-Id"]
 BODY_HEADERS = ["MIME-Version", "Content-Type"]
@@ -228,11 +255,12 @@ def test_the_text_of_a_resolved_alert() -> None:
     ("mail", "expected"),
     [
         (replace(FIRED, **LATER, event="flapping", note=""), FLAPPING_TEXT),
+        (AGENT, AGENT_TEXT),
         (replace(SILENT, companions=COMPANIONS), SILENT_TEXT),
         (VANISHED, VANISHED_TEXT),
         (FULL, FULL_TEXT),
     ],
-    ids=["flapping", "silent", "vanished", "forecast"],
+    ids=["flapping", "agent problem", "silent", "vanished", "forecast"],
 )
 def test_the_texts_of_what_only_time_reveals(mail: Mail, expected: str) -> None:
     """No chart where there is no history, no number where there is none to tell."""
@@ -318,6 +346,30 @@ def test_the_first_line_says_what_happened(changes: dict[str, Any], expected: st
         (BROKEN, "flapping", "Rule 12 raised an error again and was switched off, and is flapping"),
         (BROKEN, "resolved", "RESOLVED: Rule 12 is armed again or deleted after 4 h 3 min"),
         (BROKEN, "cancelled", "The error of rule 12 is no longer judged"),
+        (AGENT, "reminder", "STILL WARNING: The agent of web1 cannot measure disks, and that for 4 h 3 min"),
+        (AGENT, "flapping", "The agent of web1 cannot measure disks again, and is flapping: further coming"),
+        (AGENT, "resolved", "RESOLVED: The agent of web1 measures disks again after 4 h 3 min"),
+        (AGENT, "cancelled", "The agent of web1 cannot measure disks; that is no longer judged"),
+        (
+            replace(AGENT, resource="inventory_failed cpu"),
+            "fired",
+            "WARNING: The agent of web1 cannot list the CPU (held",
+        ),
+        (replace(AGENT, resource="mount_hangs /nfs"), "fired", "WARNING: /nfs on web1 hangs and is not measured (held"),
+        (replace(AGENT, resource="mount_hangs /nfs"), "resolved", "RESOLVED: /nfs on web1 answers again after 4 h"),
+        (replace(AGENT, resource="samples_dropped spool"), "fired", "The agent of web1 has dropped samples (held"),
+        (
+            replace(AGENT, resource="sample_refused server"),
+            "fired",
+            "WARNING: PostgreSQL refuses samples of web1 (held",
+        ),
+        (
+            replace(AGENT, resource="new thing"),
+            "fired",
+            "WARNING: The agent of web1 reports new thing (held for 5 min)",
+        ),
+        (ROLLOUT, "fired", "WARNING: The new release of agent does not work on web1"),
+        (ROLLOUT, "resolved", "RESOLVED: agent works on web1 in its new release, after 4 h 3 min"),
         (replace(BROKEN, resource="metric a b"), "fired", "Metric a b raised an error and was switched off; samples"),
         (replace(BROKEN, resource="metric a b"), "resolved", "Metric a b is judged again after"),
         (replace(BROKEN, resource="disk_log"), "fired", "WARNING: Judging disk_log raised an error; samples were"),
@@ -336,6 +388,7 @@ def test_each_derived_metric_has_its_own_words(mail: Mail, event: str, expected:
         (FULL, "web1: Disk filling up /data"),
         (VANISHED, "web1: Vanished /data"),
         (BROKEN, "web1: Broken rule 12"),
+        (AGENT, "web1: Agent problem, collector failed disk"),
     ],
 )
 def test_derived_metrics_keep_their_subject_and_their_thread(mail: Mail, subject: str) -> None:
@@ -558,7 +611,7 @@ def test_no_text_adds_a_header(host: str, title: str, resource: str, note: str, 
 
 
 @given(
-    st.sampled_from([SILENT, SKEWED, FULL, VANISHED, BROKEN]),
+    st.sampled_from([SILENT, SKEWED, FULL, VANISHED, BROKEN, AGENT]),
     st.sampled_from(["fired", "escalated", "eased", "reminder", "flapping", "resolved", "cancelled", "odd"]),
     hostile,
     st.lists(hostile),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _STILL_FIRING = frozenset({"fired", "escalated", "reminder", "flapping"})
 _OVER = frozenset({"resolved", "cancelled"})
 # 0 or 1: no number of these is worth telling
-_YES_OR_NO = frozenset({"resource_vanished", "rule_error", "mail_undeliverable"})
+_YES_OR_NO = frozenset({"resource_vanished", "rule_error", "mail_undeliverable", "agent_problem", "rollout_failed"})
 _NO_TREND = 315_360_000  # seconds until the disk is full, where nothing says that it ever will be
 _LONGEST_SILENCE = 1e10  # whatever the row says, dates before the year 1 cannot be written
 _LONGEST_DETAIL = 2000
@@ -78,6 +78,8 @@ def _measures(mail: Mail) -> dict[str, Any]:
         "fired_at": clock(mail.fired_at, zone),
         "sampled_at": clock(mail.sampled_at, zone),
         "silent_since": _silent_since(mail, zone),
+        "began_at": clock(instant(mail.items["started_at"]), zone) if "started_at" in mail.items else None,
+        "occurrences": mail.items.get("occurrences", 0),
         "no_trend": mail.value >= _NO_TREND,
         "forecast": _forecast(mail, zone),
         "chart": chart,
