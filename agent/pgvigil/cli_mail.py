@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import socket
+from functools import wraps
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
@@ -15,31 +17,13 @@ from pgvigil.logs import log_to_stderr
 from pgvigil.systemd import stop_on_signal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from pgvigil.checks import Finding
     from pgvigil.smtp import SmtpSettings
 
 mail = typer.Typer(help="Try the mails: send one, or see what an alert looks like.", no_args_is_help=True)
 
-SmtpSender = Annotated[
-    str, typer.Option(envvar="PGVIGIL_SMTP_SENDER", help="Address the mails come from, e.g. pgvigil@example.org.")
-]
-SmtpHost = Annotated[str, typer.Option(envvar="PGVIGIL_SMTP_HOST", help="SMTP server.")]
-SmtpPort = Annotated[int, typer.Option(envvar="PGVIGIL_SMTP_PORT", min=1, max=65535, help="Its port.")]
-SmtpSecurity = Annotated[
-    str, typer.Option(envvar="PGVIGIL_SMTP_SECURITY", help="none, starttls or tls; the port never decides.")
-]
-SmtpUsername = Annotated[str | None, typer.Option(envvar="PGVIGIL_SMTP_USERNAME", help="Login, if it wants one.")]
-SmtpPasswordFile = Annotated[
-    Path | None, typer.Option(envvar="PGVIGIL_SMTP_PASSWORD_FILE", help="File with the password in its first line.")
-]
-SmtpCaFile = Annotated[
-    Path | None, typer.Option(envvar="PGVIGIL_SMTP_CA_FILE", help="Certificates to trust instead of the system's.")
-]
-SmtpTimeout = Annotated[
-    str, typer.Option(envvar="PGVIGIL_SMTP_TIMEOUT", help="How long one answer may take; four times that after a mail.")
-]
 GrafanaUrl = Annotated[
     str | None, typer.Option(envvar="PGVIGIL_GRAFANA_URL", help="Where Grafana is, for the link in the mail.")
 ]
@@ -47,19 +31,78 @@ Templates = Annotated[
     Path | None, typer.Option(envvar="PGVIGIL_TEMPLATES", help="Folder whose files stand for the shipped templates.")
 ]
 Language = Annotated[str, typer.Option(help="en or ko.")]
-Address = Annotated[str, typer.Argument(help="Who is to get it.")]
 
 
+def _smtp_settings(
+    smtp_sender: Annotated[
+        str, typer.Option(envvar="PGVIGIL_SMTP_SENDER", help="Address the mails come from, e.g. pgvigil@example.org.")
+    ],
+    smtp_host: Annotated[str, typer.Option(envvar="PGVIGIL_SMTP_HOST", help="SMTP server.")] = "localhost",
+    smtp_port: Annotated[int, typer.Option(envvar="PGVIGIL_SMTP_PORT", min=1, max=65535, help="Its port.")] = 25,
+    smtp_security: Annotated[
+        str, typer.Option(envvar="PGVIGIL_SMTP_SECURITY", help="none, starttls or tls; the port never decides.")
+    ] = "starttls",
+    smtp_username: Annotated[
+        str | None, typer.Option(envvar="PGVIGIL_SMTP_USERNAME", help="Login, if it wants one.")
+    ] = None,
+    smtp_password_file: Annotated[
+        Path | None,
+        typer.Option(envvar="PGVIGIL_SMTP_PASSWORD_FILE", help="File with the password in its first line."),
+    ] = None,
+    smtp_ca_file: Annotated[
+        Path | None,
+        typer.Option(envvar="PGVIGIL_SMTP_CA_FILE", help="Certificates to trust instead of the system's."),
+    ] = None,
+    smtp_timeout: Annotated[
+        str,
+        typer.Option(envvar="PGVIGIL_SMTP_TIMEOUT", help="How long one answer may take; four times that after a mail."),
+    ] = "30s",
+) -> SmtpSettings:
+    from pgvigil import config
+    from pgvigil.smtp import SmtpSettings
+
+    if smtp_security not in {"none", "starttls", "tls"}:
+        message = f"{smtp_security!r} is no way to secure SMTP"
+        raise ConfigError(message, "Give --smtp-security none, starttls or tls")
+    settings = SmtpSettings(
+        host=smtp_host,
+        port=smtp_port,
+        security=smtp_security,  # type: ignore[arg-type] # just checked
+        sender=smtp_sender,
+        username=smtp_username,
+        password=config.read_secret(smtp_password_file, "--smtp-password-file"),
+        ca_file=str(smtp_ca_file) if smtp_ca_file else None,
+        timeout_seconds=config.parse_duration(smtp_timeout),
+    )
+    if not settings.domain or "@" not in smtp_sender:
+        message = f"{smtp_sender!r} is no address that mails could come from"
+        raise ConfigError(message, "Give --smtp-sender (PGVIGIL_SMTP_SENDER) like pgvigil@example.org")
+    return settings
+
+
+def _by_smtp(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of _smtp_settings() in the place of its parameter `smtp`."""
+    options, own = signature(_smtp_settings).parameters, signature(command).parameters
+
+    @wraps(command)
+    def wrapper(**given: Any) -> None:
+        command(smtp=_smtp_settings(**{name: given.pop(name) for name in options}), **given)
+
+    # Where typer looks. SmtpSettings itself is imported by a command that needs it only.
+    hints: dict[str, Any] = {}
+    for each in (_smtp_settings, command):
+        hints |= get_type_hints(each, localns={"SmtpSettings": object}, include_extras=True)
+    parameters = [each for name in own for each in (options.values() if name == "smtp" else [own[name]])]
+    ordered = [each.replace(kind=Parameter.KEYWORD_ONLY, annotation=hints[each.name]) for each in parameters]
+    wrapper.__signature__ = Signature(ordered)  # type: ignore[attr-defined]
+    wrapper.__annotations__ = {each.name: each.annotation for each in ordered}
+    return wrapper
+
+
+@_by_smtp
 def mailer(
-    smtp_sender: SmtpSender,
+    smtp: SmtpSettings,
     dsn: Dsn = "",
-    smtp_host: SmtpHost = "localhost",
-    smtp_port: SmtpPort = 25,
-    smtp_security: SmtpSecurity = "starttls",
-    smtp_username: SmtpUsername = None,
-    smtp_password_file: SmtpPasswordFile = None,
-    smtp_ca_file: SmtpCaFile = None,
-    smtp_timeout: SmtpTimeout = "30s",
     grafana_url: GrafanaUrl = None,
     templates: Templates = None,
     poll_interval: Annotated[
@@ -75,16 +118,6 @@ def mailer(
     from pgvigil.mailing import run_mailer
 
     log_to_stderr(log_level)
-    smtp = _smtp_settings(
-        smtp_sender,
-        smtp_host,
-        smtp_port,
-        smtp_security,
-        smtp_username,
-        smtp_password_file,
-        smtp_ca_file,
-        smtp_timeout,
-    )
     settings = config.MailerSettings(
         dsn=dsn,
         mailer_name=f"{socket.gethostname()}/{os.getpid()}",
@@ -97,16 +130,10 @@ def mailer(
 
 
 @mail.command("test")
+@_by_smtp
 def mail_test(
-    address: Address,
-    smtp_sender: SmtpSender,
-    smtp_host: SmtpHost = "localhost",
-    smtp_port: SmtpPort = 25,
-    smtp_security: SmtpSecurity = "starttls",
-    smtp_username: SmtpUsername = None,
-    smtp_password_file: SmtpPasswordFile = None,
-    smtp_ca_file: SmtpCaFile = None,
-    smtp_timeout: SmtpTimeout = "30s",
+    address: Annotated[str, typer.Argument(help="Who is to get it.")],
+    smtp: SmtpSettings,
     templates: Templates = None,
     language: Language = "en",
 ) -> None:
@@ -116,16 +143,6 @@ def mail_test(
     """
     from pgvigil.checks import check_smtp
 
-    smtp = _smtp_settings(
-        smtp_sender,
-        smtp_host,
-        smtp_port,
-        smtp_security,
-        smtp_username,
-        smtp_password_file,
-        smtp_ca_file,
-        smtp_timeout,
-    )
     _report(check_smtp(smtp, address, language=_language(language), templates=_folder(templates)))
 
 
@@ -156,16 +173,10 @@ def mail_preview(
     typer.echo(composed.html if html else f"Subject: {composed.subject}\n\n{composed.text}", nl=False)
 
 
+@_by_smtp
 def check(
-    smtp_sender: SmtpSender,
+    smtp: SmtpSettings,
     dsn: Dsn = "",
-    smtp_host: SmtpHost = "localhost",
-    smtp_port: SmtpPort = 25,
-    smtp_security: SmtpSecurity = "starttls",
-    smtp_username: SmtpUsername = None,
-    smtp_password_file: SmtpPasswordFile = None,
-    smtp_ca_file: SmtpCaFile = None,
-    smtp_timeout: SmtpTimeout = "30s",
     to: Annotated[str | None, typer.Option(help="Send a test mail to this address too.")] = None,
 ) -> None:
     """Check all that must be right for an alert to become a mail: database and SMTP server, with the mailer's options.
@@ -175,16 +186,6 @@ def check(
     """
     from pgvigil.checks import check_database, check_smtp
 
-    smtp = _smtp_settings(
-        smtp_sender,
-        smtp_host,
-        smtp_port,
-        smtp_security,
-        smtp_username,
-        smtp_password_file,
-        smtp_ca_file,
-        smtp_timeout,
-    )
     _report([*check_database(dsn), *check_smtp(smtp, to)])
 
 
@@ -197,38 +198,6 @@ def _report(findings: Iterable[Finding]) -> None:
             status = status or finding.exit_status
     if status:
         raise typer.Exit(status)
-
-
-def _smtp_settings(
-    sender: str,
-    host: str,
-    port: int,
-    security: str,
-    username: str | None,
-    password_file: Path | None,
-    ca_file: Path | None,
-    timeout: str,
-) -> SmtpSettings:
-    from pgvigil import config
-    from pgvigil.smtp import SmtpSettings
-
-    if security not in {"none", "starttls", "tls"}:
-        message = f"{security!r} is no way to secure SMTP"
-        raise ConfigError(message, "Give --smtp-security none, starttls or tls")
-    settings = SmtpSettings(
-        host=host,
-        port=port,
-        security=security,  # type: ignore[arg-type] # just checked
-        sender=sender,
-        username=username,
-        password=config.read_secret(password_file, "--smtp-password-file"),
-        ca_file=str(ca_file) if ca_file else None,
-        timeout_seconds=config.parse_duration(timeout),
-    )
-    if not settings.domain or "@" not in sender:
-        message = f"{sender!r} is no address that mails could come from"
-        raise ConfigError(message, "Give --smtp-sender (PGVIGIL_SMTP_SENDER) like pgvigil@example.org")
-    return settings
 
 
 def _language(language: str) -> str:
