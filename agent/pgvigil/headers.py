@@ -21,7 +21,7 @@ def message_id(mail: Mail, domain: str) -> str:
     if _stands_alone(mail):
         at = int(mail.sampled_at.timestamp())
         return f"<pgvigil-{_event(mail)}-{mail.mail_id}-{at}@{_domain(domain)}>"
-    return _root(mail, domain) if mail.event == "fired" else _identify(mail, domain, f"-{mail.mail_id}")
+    return _identify(mail, domain, "" if mail.event == "fired" else f"-{mail.mail_id}")
 
 
 def thread_headers(mail: Mail, domain: str) -> dict[str, str]:
@@ -34,7 +34,7 @@ def thread_headers(mail: Mail, domain: str) -> dict[str, str]:
         "X-Pgvigil-Mail-Id": str(mail.mail_id),
     }
     if mail.event != "fired" and not _stands_alone(mail):
-        root = _root(mail, domain)
+        root = _identify(mail, domain)
         headers |= {"In-Reply-To": root, "References": root}
     if mail.severity == "critical" and mail.event in {"fired", "escalated"}:
         headers |= {"X-Priority": "1", "Importance": "high"}
@@ -50,11 +50,7 @@ def _event(mail: Mail) -> str:
     return "digest" if mail.is_digest else mail.event
 
 
-def _root(mail: Mail, domain: str) -> str:
-    return _identify(mail, domain, "")
-
-
-def _identify(mail: Mail, domain: str, suffix: str) -> str:
+def _identify(mail: Mail, domain: str, suffix: str = "") -> str:
     fired = int(mail.fired_at.timestamp())
     return f"<pgvigil-{mail.host_id}-{mail.alert_id}-{fired}{suffix}@{_domain(domain)}>"
 

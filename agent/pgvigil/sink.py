@@ -31,13 +31,13 @@ class Delivery:
 class Sink:
     """Accepts every mail on a free port of 127.0.0.1 and leaves it as .eml and .html in a directory."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, patience_seconds: float = 300) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self._directory = directory
         self.deliveries: list[Delivery] = []
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = int(free.getsockname()[1])
-        self._controller = Controller(self, hostname="127.0.0.1", port=self.port)
+        self._controller = Controller(self, hostname="127.0.0.1", port=self.port, timeout=patience_seconds)
 
     def __enter__(self) -> Self:
         """Start to listen."""

@@ -51,7 +51,11 @@ _TROUBLES = (  # the first that fits, so a subclass stands before its base
 @cache
 def _trust(ca_file: str | None) -> ssl.SSLContext:
     """Read the authorities once: that takes longer than to send a mail."""
-    return ssl.create_default_context(cafile=ca_file)
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as exc:
+        text = f"cannot read the authority in {ca_file!r}: {one_line(exc.strerror or str(exc))}"
+        raise MailError(text, "Check --smtp-ca-file") from exc
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,31 +137,25 @@ class SmtpClient:
             yield "tls", _describe_tls(server.sock)
             yield "login", f"as {self._settings.username}" if self._settings.username else "none is configured"
             sender = parse_sender(self._settings.sender).addr_spec
-            code, reply = server.mail(sender)
-            self._expect_ok(code, reply, f"the sender {sender}", _CHECK_SENDER, about="server")
-            yield "sender", f"{sender}: {self._readable(code, reply)}"
+            reply = self._expect_ok(server.mail(sender), f"the sender {sender}", _CHECK_SENDER, about="server")
+            yield "sender", f"{sender}: {reply}"
             server.rset()
         except _LOST as exc:
             raise self._explain(exc) from exc
 
     def _begin(self, sender: str, to: str) -> smtplib.SMTP:
         """Name both parties, if need be on a second connection: before DATA nothing can be sent twice."""
-        if kept := self._server:
-            try:
-                self._be_patient(kept, self._settings.timeout_seconds)
-                self._name_parties(kept, sender, to)
-            except _LOST:
-                self._drop()
-            except MailError:
-                if self._server:  # 421 is no refusal: it has waited too long for us
-                    raise
-            else:
-                return kept
+        kept = self._server
         try:
-            self._server = self._connect()
+            self._server = kept or self._connect()
+            self._be_patient(self._server, self._settings.timeout_seconds)
             self._name_parties(self._server, sender, to)
-        except _LOST as exc:
+        except (MailError, *_LOST) as exc:
+            if isinstance(exc, MailError) and (self._server or not kept):
+                raise
             self._drop()
+            if kept:  # it was tired of waiting, and may have said so: 421
+                return self._begin(sender, to)
             raise self._explain(exc) from exc
         return self._server
 
@@ -167,46 +165,49 @@ class SmtpClient:
             text = f"{self._where} does not take letters beyond ASCII before the @ of {odd} (no SMTPUTF8)"
             about: About = "recipient" if odd == to else "server"
             raise MailError(text, "Use an ASCII address or another server", about=about, permanent=odd == to)
-        code, reply = server.mail(sender, ("SMTPUTF8",) if odd else ())
-        self._expect_ok(code, reply, f"the sender {sender}", _CHECK_SENDER, about="server")
-        code, reply = server.rcpt(to)
-        self._expect_ok(code, reply, f"the recipient {to}", _CHECK_RECIPIENT, about="recipient")
+        answer = server.mail(sender, ("SMTPUTF8",) if odd else ())
+        self._expect_ok(answer, f"the sender {sender}", _CHECK_SENDER, about="server")
+        self._expect_ok(server.rcpt(to), f"the recipient {to}", _CHECK_RECIPIENT, about="recipient")
 
     def _transmit(self, server: smtplib.SMTP, payload: bytes) -> str:
         """Send the text; a lost reply leaves open whether it arrived, so it is not sent again here."""
         self._be_patient(server, self._settings.timeout_seconds * _PATIENCE_AFTER_DATA)
-        reply: bytes | str
+        answer: tuple[int, bytes | str]
         try:
-            code, reply = server.data(payload)
+            answer = server.data(payload)
         except smtplib.SMTPDataError as exc:
-            code, reply = max(exc.smtp_code, 400), exc.smtp_error  # 2xx here would not mean: taken
+            answer = max(exc.smtp_code, 400), exc.smtp_error  # 2xx here would not mean: taken
         except _LOST as exc:
             self._drop()
             text = f"{self._where} did not confirm the mail, which may have arrived: {self._reason(exc)}"
             raise MailError(text, "It is tried again later under the same Message-ID", about="unanswered") from exc
-        self._expect_ok(code, reply, "the mail", _CHECK_SENDER, about="mail")
-        return self._readable(code, reply)
+        return self._expect_ok(answer, "the mail", _CHECK_SENDER, about="mail")
 
     @staticmethod
     def _be_patient(server: smtplib.SMTP, seconds: float) -> None:
         if server.sock:
             server.sock.settimeout(seconds)
 
-    def _expect_ok(self, code: int, reply: bytes | str, what: str, hint: str, *, about: About) -> None:
+    def _expect_ok(self, answer: tuple[int, bytes | str], what: str, hint: str, *, about: About) -> str:
+        """Return what the server said if it agreed."""
+        code, text = answer[0], self._readable(*answer)
         if code // 100 == 2:  # noqa: PLR2004 - the class of a reply
-            return
+            return text
         if code == _CLOSING:
             about = "server"
             self._drop()
-        text = self._readable(code, reply)
         if code in _LOGIN_CODES or "relay" in text.lower():  # relay access denied: says who, not to whom
             hint, about = f"{_CHECK_LOGIN}. {_CHECK_SENDER}", "server"
         message = f"{self._where} refused {what}: {text}"
         raise MailError(message, hint, about=about, permanent=about != "server" and code >= 500)  # noqa: PLR2004
 
     def _connect(self) -> smtplib.SMTP:
-        settings = self._settings
-        context = None if settings.security == "none" else self._tls_context()
+        settings, password = self._settings, self._settings.password or ""
+        if settings.username is not None and not (settings.username + password).isascii():
+            # smtplib's own error would quote a piece of it
+            text = f"{self._where} takes ASCII only for a login"
+            raise MailError(text, _CHECK_LOGIN)
+        context = None if settings.security == "none" else _trust(settings.ca_file)
         # Python would ask the DNS for a name, and wait for it while mails are due.
         own_name = settings.local_hostname or socket.gethostname()
         kind = partial(smtplib.SMTP_SSL, context=context) if settings.security == "tls" else smtplib.SMTP
@@ -217,25 +218,11 @@ class SmtpClient:
                 server.starttls(context=context)
                 server.ehlo_or_helo_if_needed()
             if settings.username is not None:
-                self._log_in(server, settings.username, settings.password or "")
+                server.login(settings.username, password)
         except BaseException:
             server.close()
             raise
         return server
-
-    def _log_in(self, server: smtplib.SMTP, username: str, password: str) -> None:
-        try:
-            server.login(username, password)
-        except UnicodeEncodeError:  # it would quote a piece of the password
-            text = f"{self._where} takes ASCII only for a login"
-            raise MailError(text, _CHECK_LOGIN) from None
-
-    def _tls_context(self) -> ssl.SSLContext:
-        try:
-            return _trust(self._settings.ca_file)
-        except OSError as exc:
-            text = f"cannot read the authority in {self._settings.ca_file!r}: {self._reason(exc)}"
-            raise MailError(text, "Check --smtp-ca-file") from exc
 
     def _explain(self, exc: BaseException) -> MailError:
         if isinstance(exc, smtplib.SMTPServerDisconnected) and isinstance(exc.__context__, TimeoutError):

@@ -31,6 +31,7 @@ TITLE = (
 
 _CALM_HOSTS = 2000  # as ingest's script has them
 _RATE = 1000
+_SHORTEST_PAUSE_SECONDS = 0.1
 # Each host has a recipient of its own: a second mail to the same address within seconds would wait for a digest.
 _SETUP = """
 create role bench_mailer login in role pgvigil_mailer;
@@ -52,34 +53,48 @@ inner join pgvigil.cpu_log as l on l.host_id = m.host_id and l.created_at = m.sa
 
 def run(context: Context) -> list[Figure]:
     """Let the CPU of one host after the other be busy, then idle again; on an idle fleet, then on a busy one."""
-    with context.server(track_commit_timestamp="on") as (postgres, scratch), Sink(scratch / "mails") as sink:
-        options = ["--smtp-host", "127.0.0.1", "--smtp-port", str(sink.port), "--smtp-security", "none"]
-        options += ["--smtp-sender", "pgvigil@example.org"]
-        with connect(postgres.dsn("pgvigil")) as owner:
-            owner.execute(_SETUP)
-            with command("mailer", postgres.dsn("pgvigil", "bench_mailer"), options, scratch):
-                log = scratch / "mailer.log"
-                wait_until(lambda: "mailer_started" in log.read_text(), "mailer")
-                count = 5 if context.quick else 50
-                idle = range(_CALM_HOSTS + 1, _CALM_HOSTS + 1 + count)
-                _breach(context, owner, sink, idle)
-                count = 5 if context.quick else 150
-                busy = range(_CALM_HOSTS + 101, _CALM_HOSTS + 101 + count)
-                with _load(context, postgres, scratch):
-                    _breach(context, owner, sink, busy)
-            accepted = {delivery.mail_id: delivery.accepted_at for delivery in sink.deliveries}
-            commits = owner.execute(_COMMITS).fetchall()
+    few, some, many = (5, 5, 5) if context.quick else (50, 30, 150)
+    idle, again, busy = (range(_CALM_HOSTS + first, _CALM_HOSTS + first + count)
+                         for first, count in ((1, few), (61, some), (101, many)))  # fmt: skip
+    accepted: dict[int, float] = {}
+    with context.server(track_commit_timestamp="on") as (postgres, scratch), connect(postgres.dsn("pgvigil")) as owner:
+        owner.execute(_SETUP)
+        # On an idle fleet the mail before is hours ago: this server hangs up before the next one.
+        with _mailer(postgres, scratch, accepted, patience_seconds=_SHORTEST_PAUSE_SECONDS) as sink:
+            _breach(context, owner, sink, idle)
+        with _mailer(postgres, scratch, accepted, patience_seconds=300) as sink:
+            _breach(context, owner, sink, again)
+            with _load(context, postgres, scratch):
+                _breach(context, owner, sink, busy)
+        commits = owner.execute(_COMMITS).fetchall()
     delays = {
         (hosts, event): [1000 * (accepted[mail] - at) for mail, its_event, host, at in commits
                          if its_event == event and host in hosts]
-        for hosts in (idle, busy) for event in ("fired", "resolved")
+        for hosts in (idle, again, busy) for event in ("fired", "resolved")
     }  # fmt: skip
     return [
         *of_events("idle, fired", "ms", delays[idle, "fired"], 95),
         *of_events("idle, resolved", "ms", delays[idle, "resolved"], 95),
+        *of_events("idle, SMTP connection still open, fired", "ms", delays[again, "fired"], 95),
+        *of_events("idle, SMTP connection still open, resolved", "ms", delays[again, "resolved"], 95),
         *of_events("busy, fired", "ms", delays[busy, "fired"], 99),
         *of_events("busy, resolved", "ms", delays[busy, "resolved"], 99),
     ]
+
+
+@contextmanager
+def _mailer(
+    postgres: EmbeddedPostgres, scratch: Path, accepted: dict[int, float], *, patience_seconds: float
+) -> Iterator[Sink]:
+    """Run a mailer and a server for its mails; note when each was accepted."""
+    with Sink(scratch / "mails", patience_seconds=patience_seconds) as sink:
+        options = ["--smtp-host", "127.0.0.1", "--smtp-port", str(sink.port), "--smtp-security", "none"]
+        options += ["--smtp-sender", "pgvigil@example.org"]
+        with command("mailer", postgres.dsn("pgvigil", "bench_mailer"), options, scratch):
+            log = scratch / "mailer.log"
+            wait_until(lambda: "mailer_started" in log.read_text(), "mailer")
+            yield sink
+        accepted |= {delivery.mail_id: delivery.accepted_at for delivery in sink.deliveries}
 
 
 def _breach(context: Context, owner: Connection, sink: Sink, hosts: range) -> None:
@@ -93,7 +108,7 @@ def _breach(context: Context, owner: Connection, sink: Sink, hosts: range) -> No
 
 def _sample(owner: Connection, host_id: int, usage: float) -> None:
     # At any moment between two beats of the mailer, which are half a second apart.
-    time.sleep(random.uniform(0.1, 0.6))  # noqa: S311 - not a secret
+    time.sleep(random.uniform(_SHORTEST_PAUSE_SECONDS, _SHORTEST_PAUSE_SECONDS + 0.5))  # noqa: S311 - not a secret
     owner.execute(
         "insert into pgvigil.cpu_log (host_id, created_at, cpu_name, cpu_usage) values (%s, %s, 'cpu-total', %s)",
         (host_id, datetime.now(UTC), usage),
