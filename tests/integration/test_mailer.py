@@ -99,6 +99,25 @@ def test_mail_is_found_without_a_bell(database, sink, tmp_path):
         wait_until(lambda: sink.deliveries)
 
 
+def test_mail_goes_out_while_a_tick_takes_long(database, sink, tmp_path):
+    """Upkeep has a connection of its own; neither a mail nor the end of the mailer waits for it."""
+    breach = Breach(database)
+    with psycopg.connect(database) as connection:
+        connection.execute(
+            "create or replace function pgvigil.sweep_gate(p_as_of timestamptz) returns void language sql"
+            " as 'select pg_sleep(60)'"
+        )
+    ticking = "select count(*) from pg_stat_activity where wait_event = 'PgSleep'"
+    with running_pgvigil(tmp_path / "log", "mailer", *options(sink.port), PGVIGIL_DSN=database) as mailer:
+        with psycopg.connect(database, autocommit=True) as connection:
+            wait_until(lambda: connection.execute(ticking).fetchone()[0])
+            breach.sample(95)
+            wait_until(lambda: sink.deliveries)
+            assert connection.execute(ticking).fetchone()[0]
+        mailer.terminate()
+    assert "Traceback" not in mailer.log
+
+
 def test_three_mailers_send_each_mail_once(database, sink, tmp_path):
     """Mailers share the outbox: nothing is sent twice, nothing is left."""
     addresses = [f"ops{number}@example.org" for number in range(20)]
