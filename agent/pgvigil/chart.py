@@ -47,14 +47,17 @@ def draw_chart(history: Sequence[float | None], limit: float | None, *, below: b
     limit = _finite(limit)
     ends = [*values, 0.0] if limit is None else [*values, 0.0, limit]
     low, high = min(ends), max(ends)
-    breaches = [_breaks(value, limit, below=below) for value in columns]
-    line = _HEIGHT if limit is None else _height(limit, low, high)
+    shares = [None if value is None else _share(value, low, high) for value in columns]
+    line = _HEIGHT if limit is None else round(_share(limit, low, high) * _HEIGHT)
+    breaches = [
+        value is not None and limit is not None and (value <= limit if below else value >= limit) for value in columns
+    ]
     return Chart(
-        spark="".join(_block(value, low, high) for value in columns),
+        spark="".join(_GAP if share is None else _BLOCKS[round(share * (len(_BLOCKS) - 1))] for share in shares),
         marks="".join("^" if breach else " " for breach in breaches).rstrip(),
         minimum=min(values),
         maximum=max(values),
-        bars=tuple(_bar(*pair, low=low, high=high, line=line) for pair in zip(columns, breaches, strict=True)),
+        bars=tuple(_bar(share, line, is_hit) for share, is_hit in zip(shares, breaches, strict=True)),
         over_height=_HEIGHT - line,
         under_height=line,
     )
@@ -72,30 +75,14 @@ def _merge(values: list[float | None], *, below: bool) -> list[float | None]:
     return [worse((v for v in group if v is not None), default=None) for group in groups]
 
 
-def _breaks(value: float | None, limit: float | None, *, below: bool) -> bool:
-    if value is None or limit is None:
-        return False
-    return value <= limit if below else value >= limit
-
-
 def _share(value: float, low: float, high: float) -> float:
     # Halves, because the distance between two finite numbers may be infinite.
     span = high / 2 - low / 2
     return (value / 2 - low / 2) / span if span > 0 else 0.0
 
 
-def _block(value: float | None, low: float, high: float) -> str:
-    if value is None:
-        return _GAP
-    return _BLOCKS[round(_share(value, low, high) * (len(_BLOCKS) - 1))]
-
-
-def _height(value: float, low: float, high: float) -> int:
-    return round(_share(value, low, high) * _HEIGHT)
-
-
-def _bar(value: float | None, breach: bool, *, low: float, high: float, line: int) -> Bar:  # noqa: FBT001 - from zip
-    if value is None:
+def _bar(share: float | None, line: int, breach: bool) -> Bar:  # noqa: FBT001 - from zip
+    if share is None:
         return Bar(over=0, under=0, known=False, breach=False)
-    height = max(1, _height(value, low, high))
+    height = max(1, round(share * _HEIGHT))
     return Bar(over=max(0, height - line), under=min(height, line), known=True, breach=breach)

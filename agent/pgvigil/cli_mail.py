@@ -28,7 +28,13 @@ GrafanaUrl = Annotated[
     str | None, typer.Option(envvar="PGVIGIL_GRAFANA_URL", help="Where Grafana is, for the link in the mail.")
 ]
 Templates = Annotated[
-    Path | None, typer.Option(envvar="PGVIGIL_TEMPLATES", help="Folder whose files stand for the shipped templates.")
+    Path | None,
+    typer.Option(
+        envvar="PGVIGIL_TEMPLATES",
+        help="Folder whose files stand for the shipped templates.",
+        exists=True,
+        file_okay=False,
+    ),
 ]
 Language = Annotated[str, typer.Option(help="en or ko.")]
 
@@ -123,7 +129,7 @@ def mailer(
         mailer_name=f"{socket.gethostname()}/{os.getpid()}",
         message_domain=smtp.domain,
         grafana_url=grafana_url,
-        templates=_folder(templates),
+        templates=templates,
         poll_seconds=config.parse_duration(poll_interval),
     )
     run_mailer(settings, smtp, stop_on_signal())
@@ -143,7 +149,7 @@ def mail_test(
     """
     from pgvigil.checks import check_smtp
 
-    _report(check_smtp(smtp, address, language=_language(language), templates=_folder(templates)))
+    _report(check_smtp(smtp, address, language=_language(language), templates=templates))
 
 
 @mail.command("preview")
@@ -169,7 +175,7 @@ def mail_preview(
 
     with closing(connect(dsn, application_name="pgvigil-preview")) as connection:
         row = outbox.preview_mail(connection, alert, event, _language(language), time_zone)
-    composed = compose(row, grafana_url=grafana_url, message_domain="example.org", templates=_folder(templates))
+    composed = compose(row, grafana_url=grafana_url, message_domain="example.org", templates=templates)
     typer.echo(composed.html if html else f"Subject: {composed.subject}\n\n{composed.text}", nl=False)
 
 
@@ -207,10 +213,3 @@ def _language(language: str) -> str:
         message = f"there are no mails in {language!r}"
         raise ConfigError(message, f"Give --language {' or '.join(LANGUAGES)}")
     return language
-
-
-def _folder(templates: Path | None) -> Path | None:
-    if templates is not None and not templates.is_dir():
-        message = f"{str(templates)!r} is no folder of templates"
-        raise ConfigError(message, "Check --templates (PGVIGIL_TEMPLATES)")
-    return templates

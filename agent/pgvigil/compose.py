@@ -76,14 +76,12 @@ def warm_up(templates: Path | None = None) -> None:
 
 
 def _render(environment: Environment, mail: Mail, grafana_url: str | None) -> tuple[str, str, str]:
-    if mail.event == "weekly":
-        kind, context = "weekly", describe_report(mail, grafana_url)
-    elif mail.is_digest:
-        kind, context = "digest", describe_digest(mail, grafana_url)
-        context["lines"] = [_tell(environment, alert) for alert in alerts_of_digest(mail)]
-    else:
-        kind, context = "alert", describe_alert(mail, grafana_url)
-    return _lay_out(environment, kind, context)
+    if mail.kind == "weekly":
+        return _lay_out(environment, "weekly", describe_report(mail, grafana_url))
+    if mail.kind == "digest":
+        lines = [_tell(environment, alert) for alert in alerts_of_digest(mail)]
+        return _lay_out(environment, "digest", {**describe_digest(mail, grafana_url), "lines": lines})
+    return _lay_out(environment, "alert", describe_alert(mail, grafana_url))
 
 
 def _lay_out(environment: Environment, kind: str, context: dict[str, Any]) -> tuple[str, str, str]:

@@ -11,6 +11,7 @@ from pgvigil.wording import one_line, shorten
 if TYPE_CHECKING:
     from pgvigil.model import Mail
 
+_ALONE = frozenset({"digest", "weekly"})  # of no incident's thread
 _LONGEST_WORD = 64
 _LONGEST_LABEL = 63
 _LONGEST_DOMAIN = 150  # RFC 2919 allows a List-Id of 255 in all
@@ -18,9 +19,9 @@ _LONGEST_DOMAIN = 150  # RFC 2919 allows a List-Id of 255 in all
 
 def message_id(mail: Mail, domain: str) -> str:
     """Return the root of the thread for the first mail of an incident, a child of it for every other."""
-    if _stands_alone(mail):
+    if mail.kind in _ALONE:
         at = int(mail.sampled_at.timestamp())
-        return f"<pgvigil-{_event(mail)}-{mail.mail_id}-{at}@{_domain(domain)}>"
+        return f"<pgvigil-{mail.kind}-{mail.mail_id}-{at}@{_domain(domain)}>"
     return _identify(mail, domain, "" if mail.event == "fired" else f"-{mail.mail_id}")
 
 
@@ -29,25 +30,16 @@ def thread_headers(mail: Mail, domain: str) -> dict[str, str]:
     headers = {
         "Auto-Submitted": "auto-generated",
         "List-Id": _list_id(mail, domain),
-        "X-Pgvigil-Event": shorten(one_line(_event(mail)), _LONGEST_WORD),
+        "X-Pgvigil-Event": shorten(one_line(mail.kind), _LONGEST_WORD),
         "X-Pgvigil-Severity": shorten(one_line(mail.severity), _LONGEST_WORD),
         "X-Pgvigil-Mail-Id": str(mail.mail_id),
     }
-    if mail.event != "fired" and not _stands_alone(mail):
+    if mail.event != "fired" and mail.kind not in _ALONE:
         root = _identify(mail, domain)
         headers |= {"In-Reply-To": root, "References": root}
     if mail.severity == "critical" and mail.event in {"fired", "escalated"}:
         headers |= {"X-Priority": "1", "Importance": "high"}
     return headers
-
-
-def _stands_alone(mail: Mail) -> bool:
-    """Tell whether a mail is of no incident's thread: a digest, a report."""
-    return mail.is_digest or mail.event == "weekly"
-
-
-def _event(mail: Mail) -> str:
-    return "digest" if mail.is_digest else mail.event
 
 
 def _identify(mail: Mail, domain: str, suffix: str = "") -> str:
@@ -57,8 +49,8 @@ def _identify(mail: Mail, domain: str, suffix: str = "") -> str:
 
 def _list_id(mail: Mail, domain: str) -> str:
     """Return a list per host; a host whose name RFC 2919 does not allow is told apart by its number."""
-    if _stands_alone(mail):
-        return f"<{_event(mail)}.pgvigil.{_domain(domain)}>"
+    if mail.kind in _ALONE:
+        return f"<{mail.kind}.pgvigil.{_domain(domain)}>"
     label = _dotted(mail.host_name)[:_LONGEST_LABEL].strip(".-")
     if label != mail.host_name.lower():
         label = f"{label}-{mail.host_id}".lstrip("-")

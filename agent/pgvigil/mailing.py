@@ -46,8 +46,9 @@ def run_mailer(settings: MailerSettings, smtp: SmtpSettings, stop: threading.Eve
     except MailError as error:
         log.warning("templates_ignored reason=%s", error)
     pause_seconds = 0.0
-    timekeeper = threading.Thread(target=_keep_time, args=(settings.dsn, stop), name="pgvigil-time", daemon=True)
     outage = False
+    failures: list[Exception] = []
+    timekeeper = threading.Thread(target=_keep_time, args=(settings.dsn, stop, failures), daemon=True)
     while not stop.is_set():
         try:
             with ExitStack() as stack:
@@ -72,10 +73,12 @@ def run_mailer(settings: MailerSettings, smtp: SmtpSettings, stop: threading.Eve
             outage = True
             pause_seconds = _longer(pause_seconds)
             stop.wait(pause_seconds * random.uniform(0.5, 1.0))  # noqa: S311 - not a secret
+    if failures:
+        raise failures[0]
     log.info("mailer_stopped")
 
 
-def _keep_time(dsn: str, stop: threading.Event) -> None:
+def _keep_time(dsn: str, stop: threading.Event, failures: list[Exception]) -> None:
     """Tick on a connection of its own: upkeep can take seconds, and no mail waits for it."""
     is_told = False
     while not stop.is_set():
@@ -90,6 +93,9 @@ def _keep_time(dsn: str, stop: threading.Event) -> None:
                 log.warning("upkeep_stopped reason=%s", error)
             is_told = True
             stop.wait(_TICK_SECONDS)
+        except Exception as error:  # noqa: BLE001 - a bug: mails without upkeep would look like peace
+            failures.append(error)
+            stop.set()
 
 
 class Ear:
@@ -176,8 +182,7 @@ def drain(settings: MailerSettings, client: SmtpClient, worker: database.Connect
             outbox.mark_mail_sent(worker, mail, letter.message_id, reply)
             log.info(
                 "mail_sent mail_id=%d event=%s host=%s metric=%s resource=%s address=%s reply=%s",
-                mail.mail_id, "digest" if mail.is_digest else mail.event, mail.host_name, mail.metric,
-                mail.resource, mail.address, reply,
+                mail.mail_id, mail.kind, mail.host_name, mail.metric, mail.resource, mail.address, reply,
             )  # fmt: skip
     return True
 

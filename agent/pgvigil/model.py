@@ -171,3 +171,8 @@ class Mail:
     companions: tuple[str, ...] = ()
     is_digest: bool = False
     items: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> str:
+        """What sort of mail it is: digest, weekly, or what happened to its incident."""
+        return "digest" if self.is_digest else self.event
