@@ -126,7 +126,7 @@ def test_preview_shows_a_past_alert_with_templates_of_ones_own(database, tmp_pat
     assert english.stdout.startswith(
         "Subject: [pgvigil] web1: CPU usage cpu-total\n\nWARNING: CPU usage of cpu-total on web1"
     )
-    assert "web1 cpu-total의 CPU 사용률이 95.0%입니다" in korean.stdout
+    assert "web1 cpu-total의 CPU 사용률이 95.0%\N{WORD JOINER}입니다" in korean.stdout
     assert "OURS: CPU usage of cpu-total on web1 is 95.0 %" in ours.stdout
     assert (nothing.returncode, nothing.stderr.count("\n")) == (3, 1)
     with psycopg.connect(database) as connection:
