@@ -84,6 +84,9 @@ class Rogue:
     async def handle_MAIL(self, _server, session, envelope, address, options):  # noqa: N802
         """The sender."""
         self.plan = self.plan or self.next_plan()
+        if self.plan == "ehlo":  # a connection that is kept greets once
+            self.counts["421 to a kept connection"] += 1
+            return "421 4.4.2 timed out"
         envelope.mail_from = address
         envelope.mail_options.extend(options)
         await self.at("mail", session)
