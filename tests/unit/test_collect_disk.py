@@ -380,8 +380,8 @@ def test_mount_table_is_read_again_when_it_changed(tmp_path: Path) -> None:
         pytest.skip("only root can mount")
     script = (
         "import sys, subprocess\n"
-        "from pgvigil.collect.mounts import MountTable\n"
-        "table = MountTable('/proc/self/mounts')\n"
+        "from pgvigil.collect.kernel import KernelFile\n"
+        "table = KernelFile('/proc/self/mounts', tells_changes=True)\n"
         "before = table.read()\n"
         "assert table.read() is before\n"
         "for _ in range(2):\n"

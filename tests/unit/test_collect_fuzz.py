@@ -11,12 +11,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psutil
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from pgvigil.collect import CollectOptions, Collector, cpu, disk, memory, network
+from pgvigil.collect.kernel import KernelFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,9 +68,13 @@ def proc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("proc")
     (folder / "net").mkdir()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(psutil, "PROCFS_PATH", str(folder))
-        patch.setattr(cpu, "_STAT", folder / "stat")
-        patch.setattr(memory, "_MEMINFO", folder / "meminfo")
+        for module, file, name in (
+            (cpu, "_STAT", "stat"),
+            (memory, "_MEMINFO", "meminfo"),
+            (disk, "_DISKSTATS", "diskstats"),
+            (network, "_DEV", "net/dev"),
+        ):
+            patch.setattr(module, file, KernelFile(str(folder / name)))
         yield folder
 
 

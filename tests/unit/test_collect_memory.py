@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pgvigil.collect import CollectOptions, memory
+from pgvigil.collect.kernel import KernelFile
 from pgvigil.collect.memory import Reading
 from pgvigil.model import MemoryInfo, MemoryLog
 
@@ -75,7 +76,7 @@ def test_a_kernel_that_does_not_tell_what_is_available_is_told_of(
 ) -> None:
     """A guess from free and cached would be off by what cannot be dropped."""
     (tmp_path / "meminfo").write_text("MemTotal: 4 kB\nMemFree: 1 kB\n")
-    monkeypatch.setattr(memory, "_MEMINFO", tmp_path / "meminfo")
+    monkeypatch.setattr(memory, "_MEMINFO", KernelFile(str(tmp_path / "meminfo")))
 
     with pytest.raises(KeyError, match="MemAvailable"):
         memory.read(CollectOptions())

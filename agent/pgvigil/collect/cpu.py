@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 import psutil
 
 from pgvigil.collect.figures import percent
+from pgvigil.collect.kernel import KernelFile
 from pgvigil.model import CpuInfo, CpuLog
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 NAME = "cpu"
 TOTAL = "cpu-total"
-_STAT = Path("/proc/stat")
+_STAT = KernelFile("/proc/stat")
 _SYS_CPU = Path("/sys/devices/system/cpu")
 
 
@@ -47,8 +48,8 @@ class Reading:
 
 def read(options: CollectOptions, _previous: Reading | None = None) -> Reading:
     """Read the counters of the whole host and, if asked for, of every core."""
-    times = parse_stat(_STAT.read_bytes())
-    return Reading(os.getloadavg()[0], times if options.per_core else {TOTAL: times[TOTAL]})
+    stat = _STAT.read()
+    return Reading(os.getloadavg()[0], parse_stat(stat if options.per_core else stat.partition(b"\n")[0]))
 
 
 def rows(reading: Reading, previous: Reading | None) -> tuple[CpuLog, ...]:

@@ -8,12 +8,10 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
-import psutil
-
 from pgvigil.collect.figures import per_second, percent, printable
+from pgvigil.collect.kernel import KernelFile
 from pgvigil.collect.mounts import (
     Mount,
-    MountTable,
     find_bare_disks,
     find_kernel_name,
     parse_mounts,
@@ -31,6 +29,8 @@ if TYPE_CHECKING:
     from pgvigil.collect.options import CollectOptions
 
 NAME = "disk"
+_DISKSTATS = KernelFile("/proc/diskstats")
+_SECTOR_BYTES = 512  # the unit of /proc/diskstats, whatever the device's own sectors are
 _LAYOUT_MAX_AGE_SECONDS = 60.0
 _CONTAINER_ROOTS = {"aufs", "fuse.fuse-overlayfs", "overlay"}
 _PATIENCE = Patience(seconds=0.5)  # one for the process: whoever reads next must not hang where this one did
@@ -76,12 +76,12 @@ class Reading:
     counters: Mapping[str, Counters]
     identities: Mapping[str, int | None] = field(default_factory=dict)
     failures: Mapping[tuple[str, str], str] = field(default_factory=dict)
-    mounts: MountTable | None = None
+    mounts: KernelFile | None = None
 
 
 def read(options: CollectOptions, previous: Reading | None = None) -> Reading:
     """Read space and counters; the layout once a minute or when the mount table or the devices changed."""
-    mounts = previous.mounts if previous and previous.mounts else MountTable(options.mount_table)
+    mounts = (previous and previous.mounts) or KernelFile(options.mount_table, tells_changes=True)
     table = mounts.read()
     counters, failures = _read_counters()
     at = monotonic()
@@ -94,18 +94,22 @@ def read(options: CollectOptions, previous: Reading | None = None) -> Reading:
         or at - layout.at > _LAYOUT_MAX_AGE_SECONDS
     ):
         layout = _read_layout(options, at, table, frozenset(counters))
-    mounted = [disk for disk in layout.disks if disk.mount]
-    places = {options.prefix + disk.mount.mount_point: disk.disk_name for disk in mounted if disk.mount}
+    space: dict[str, Space | None] = {}
+    doubtful = {}
+    for disk in layout.disks:
+        if disk.mount and disk.mount.can_hang:
+            doubtful[options.prefix + disk.mount.mount_point] = disk.disk_name
+        elif disk.mount:
+            space[disk.disk_name] = read_space(options.prefix + disk.mount.mount_point)
     # A thread costs more than the whole reading, so only where it may be needed.
-    doubtful = {path for path, disk in zip(places, mounted, strict=True) if disk.mount and disk.mount.can_hang}
-    answers, stuck = _PATIENCE.ask(read_space, doubtful)
-    answers |= {path: space for path in places.keys() - doubtful if (space := read_space(path))}
+    answers, stuck = _PATIENCE.ask(read_space, doubtful) if doubtful else ({}, ())
     for path in layout.stuck + stuck:
         failures["mount_hangs", printable(path.removeprefix(options.prefix))] = "statvfs() does not return"
+    space |= {doubtful[path]: answer for path, answer in answers.items()}
     return Reading(
         at=at,
         layout=layout,
-        space={places[path]: space for path, space in answers.items()},
+        space={name: found for name, found in space.items() if found},
         mounts=mounts,
         counters=counters,
         identities={disk.kernel_name: read_identity(disk.kernel_name) for disk in layout.disks if disk.kernel_name},
@@ -178,12 +182,20 @@ def _rates(
 
 def _read_counters() -> tuple[dict[str, Counters], dict[tuple[str, str], str]]:
     try:
-        devices = psutil.disk_io_counters(perdisk=True, nowrap=False)
-    except NotImplementedError:  # some sandboxes have no /proc/diskstats
+        return parse_diskstats(_DISKSTATS.read()), {}
+    except FileNotFoundError:  # so in some sandboxes
         return {}, {}
     except (OSError, ValueError, IndexError) as exc:  # space is still worth having
         return {}, {("collector_failed", "disk traffic"): f"{type(exc).__name__}: {exc}"}
-    return {name: Counters(io.read_bytes, io.write_bytes, io.busy_time) for name, io in devices.items()}, {}
+
+
+def parse_diskstats(table: bytes) -> dict[str, Counters]:
+    """Return the counters of each device."""
+    lines = (line.split() for line in table.split(b"\n") if line)
+    return {
+        os.fsdecode(line[2]): Counters(int(line[5]) * _SECTOR_BYTES, int(line[9]) * _SECTOR_BYTES, int(line[12]))
+        for line in lines
+    }
 
 
 def _read_layout(options: CollectOptions, at: float, table: bytes, devices: frozenset[str]) -> Layout:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from pgvigil.collect.figures import percent, whole_bytes
+from pgvigil.collect.kernel import KernelFile
 from pgvigil.model import MemoryInfo, MemoryLog
 
 if TYPE_CHECKING:
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
     from pgvigil.collect.options import CollectOptions
 
 NAME = "memory"
-_MEMINFO = Path("/proc/meminfo")
-_WANTED = {b"MemTotal", b"MemAvailable", b"SwapTotal", b"SwapFree"}
+_MEMINFO = KernelFile("/proc/meminfo")
+_WANTED = re.compile(rb"^(MemTotal|MemAvailable|SwapTotal|SwapFree):(.*?)(?: kB)?$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +33,13 @@ class Reading:
 
 def read(_options: CollectOptions, _previous: Reading | None = None) -> Reading:
     """Read four lines of one file."""
-    meminfo = parse_meminfo(_MEMINFO.read_bytes())
+    meminfo = parse_meminfo(_MEMINFO.read())
+    swap_total = meminfo.get("SwapTotal", 0)
     return Reading(
         memory_total=meminfo["MemTotal"],
         memory_available=meminfo["MemAvailable"],
-        swap_total=meminfo.get("SwapTotal", 0),
-        swap_free=meminfo.get("SwapFree", 0),
+        swap_total=swap_total,
+        swap_free=meminfo["SwapFree"] if swap_total else 0,
     )
 
 
@@ -57,12 +59,7 @@ def inventory(options: CollectOptions) -> tuple[MemoryInfo, ...]:
 
 def parse_meminfo(meminfo: bytes) -> dict[str, int]:
     """Return what is there of the four figures wanted, in bytes."""
-    found = {}
-    for line in meminfo.splitlines():
-        key, _, value = line.partition(b":")
-        if key in _WANTED:
-            found[key.decode()] = int(value.removesuffix(b"kB")) * 1024
-    return found
+    return {key.decode(): 1024 * int(value) for key, value in _WANTED.findall(meminfo)}
 
 
 def _row(name: str, total: int, available: int) -> MemoryLog | None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import socket
+import struct
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
@@ -11,6 +15,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 import psutil
 
 from pgvigil.collect.figures import per_second, percent, printable
+from pgvigil.collect.kernel import KernelFile
 from pgvigil.collect.options import excluded
 from pgvigil.model import NetworkInfo, NetworkLog
 
@@ -22,6 +27,9 @@ if TYPE_CHECKING:
 NAME = "network"
 _LINKS_MAX_AGE_SECONDS = 60.0
 _MAC_LENGTH = len("00:00:00:00:00:00")
+_DEV = KernelFile("/proc/net/dev")
+_GET_INDEX = 0x8933  # SIOCGIFINDEX; see netdevice(7)
+_REQUEST = struct.Struct("16si20x")
 
 
 class Counters(NamedTuple):
@@ -58,11 +66,7 @@ class Reading:
 
 def read(options: CollectOptions, previous: Reading | None = None) -> Reading:
     """Read the counters each time, the link speeds once a minute or when an interface comes or goes."""
-    counters = {
-        name: Counters(nic.bytes_recv, nic.bytes_sent, nic.errin, nic.errout, nic.dropin, nic.dropout)
-        for name, nic in psutil.net_io_counters(pernic=True, nowrap=False).items()
-        if not excluded(options.net_device_exclude, name)
-    }
+    counters = parse_dev(_DEV.read(), options.net_device_exclude)
     at = monotonic()
     indexes = {name: _read_index(name) for name in counters}
     interfaces = frozenset(counters)
@@ -100,6 +104,17 @@ def inventory(options: CollectOptions) -> tuple[NetworkInfo, ...]:
     )
 
 
+def parse_dev(table: bytes, exclude: str = "") -> dict[str, Counters]:
+    """Return the counters of each interface, which stands before the last colon of its line."""
+    counters = {}
+    for line in table.split(b"\n")[2:]:
+        device, colon, values = line.rpartition(b":")
+        if colon and not excluded(exclude, name := os.fsdecode(device.strip())):
+            numbers = values.split()
+            counters[name] = Counters(*(int(numbers[column]) for column in (0, 8, 2, 10, 3, 11)))
+    return counters
+
+
 def mac_address(address: str) -> str | None:
     """Return a real MAC address; tunnels and InfiniBand put other things in its place."""
     is_mac = len(address) == _MAC_LENGTH and address.strip("0:") != ""
@@ -121,10 +136,16 @@ def _row(name: str, now: Counters, before: Counters, elapsed: float, speed: int 
 
 
 def _read_index(name: str) -> int:
-    try:
-        return socket.if_nametoindex(name)
-    except OSError:  # gone since its counters were read, or its name has bytes that are no UTF-8
+    try:  # socket.if_nametoindex() would open a socket each time, and takes no name that is no UTF-8
+        answer = fcntl.ioctl(_control_socket(), _GET_INDEX, _REQUEST.pack(os.fsencode(name), 0))
+    except OSError:  # gone since its counters were read
         return 0
+    return int(_REQUEST.unpack(answer)[1])
+
+
+@cache
+def _control_socket() -> socket.socket:
+    return socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 
 
 def _read_speeds() -> dict[str, int]:

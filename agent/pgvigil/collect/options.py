@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, fields
+from functools import lru_cache
 
 from pgvigil.errors import ConfigError
 
@@ -72,6 +73,7 @@ class CollectOptions:
                 raise ConfigError(message, "Mend the pattern, or leave the option out for the default") from exc
 
 
+@lru_cache(maxsize=1024)
 def excluded(pattern: str, name: str) -> bool:
     """Tell whether the filter leaves this name out."""
     return bool(pattern) and re.search(pattern, name) is not None
