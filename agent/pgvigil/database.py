@@ -5,20 +5,23 @@ from __future__ import annotations
 import json
 import logging
 import select
-import socket
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import ConnStatus, ExecStatus
 from psycopg.rows import dict_row
 
 from pgvigil.errors import ConfigError, DatabaseError, DatabaseUnavailableError, SchemaError
-from pgvigil.rows import INSERTS, array
+from pgvigil.rows import INSERTS, array, parameters, texts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from psycopg.pq.abc import PGconn, PGresult
 
     from pgvigil.model import AgentProblem, Inventory, Sample
 
@@ -30,6 +33,8 @@ logging.getLogger("psycopg").setLevel(logging.ERROR)  # that a broken pipeline c
 _TIMEOUTS = {"connect_timeout": "5", "tcp_user_timeout": "15000"}
 _TIMEOUTS |= {"keepalives_idle": "10", "keepalives_interval": "5", "keepalives_count": "3"}
 # 42P01, 42703, 42883, 3F000: the database is older than this program, or has no schema yet.
+_SECONDS_WITHOUT_ANSWER = 15  # longer than the server may take: then it is frozen, and so is its own timeout
+_PREPARED: WeakSet[Connection] = WeakSet()
 _OLD_SCHEMA = tuple(psycopg.errors.lookup(state) for state in ("42P01", "42703", "42883", "3F000"))
 
 
@@ -84,7 +89,7 @@ def connect(dsn: str, *, application_name: str, statement_timeout_seconds: float
         DatabaseError: the server refuses this login or database.
     """
     given = read_dsn(dsn)
-    options: dict[str, Any] = {"application_name": application_name, **_TIMEOUTS, **given}
+    options: dict[str, Any] = {"application_name": application_name, **_TIMEOUTS, **given, "client_encoding": "utf8"}
     # Compiling a query that runs for milliseconds takes longer than the query.
     timeout = f"-c jit=off -c statement_timeout={round(statement_timeout_seconds * 1000)}"
     options["options"] = f"{given.get('options') or ''} {timeout}".strip()
@@ -125,13 +130,12 @@ def register_host(
     labels: Mapping[str, str] | None = None,
 ) -> int:
     """Make this host known and return its host_id; without groups or labels it keeps those it has."""
+    call = b"select pgvigil.register_host($1, make_interval(secs => $2), $3, $4, $5)"
+    lists = array(groups) if groups else None, json.dumps(labels) if labels else None
     with translated_errors():
-        row = connection.execute(
-            "select pgvigil.register_host(%s, make_interval(secs => %s), %s, %s, %s)",
-            (host_name, interval_seconds, version, list(groups) or None, json.dumps(labels) if labels else None),
-        ).fetchone()
-    assert row is not None  # noqa: S101 - a function always returns a row
-    return int(row[0])
+        values = texts(host_name, interval_seconds, version, *lists)
+        answers = _exchange(connection, [(connection.pgconn.send_query_params, call, values)])
+    return int(answers[0].get_value(0, 0) or 0)
 
 
 def write_samples(
@@ -140,31 +144,74 @@ def write_samples(
     samples: Sequence[Sample],
     inventory: Inventory | None = None,
     problems: Sequence[AgentProblem] = (),
+    *,
+    when_slow: Callable[[], object] = int,
 ) -> None:
-    """Store samples, and the inventory and problems if there are any: one transaction, one round trip.
+    """Store samples, and the inventory and problems if there are any; a sample that is there already changes nothing.
 
-    In autocommit mode the statements between two syncs of a pipeline are one implicit transaction, so nothing but the
-    INSERTs travels. A sample that is already there changes nothing.
+    One transaction, one round trip: the statements were prepared by the first call.
     """
-    with translated_errors(), connection.pipeline(), connection.cursor() as cursor:
-        if inventory is not None:
-            unknown = {"incomplete", *inventory.incomplete}
-            known = {part: rows for part, rows in asdict(inventory).items() if part not in unknown}
-            cursor.execute("select pgvigil.record_inventory(%s, %s)", (host_id, json.dumps(known)))
-        if problems:
-            found = json.dumps([asdict(problem) for problem in problems], default=str)
-            cursor.execute("select pgvigil.record_agent_problems(%s, %s)", (host_id, found))
-        for sample in samples:
-            for name, (statement, values_of) in INSERTS.items():
-                if rows := getattr(sample, name):
-                    arrays = map(array, zip(*map(values_of, rows), strict=True))
-                    cursor.execute(statement, (host_id, sample.taken_at, *arrays), prepare=True)
+    line = connection.pgconn
+    questions: list[tuple[Any, ...]] = []
+    if inventory is not None:
+        unknown = {"incomplete", *inventory.incomplete}
+        known = json.dumps({part: rows for part, rows in asdict(inventory).items() if part not in unknown})
+        questions += [(line.send_query_params, b"select pgvigil.record_inventory($1, $2)", texts(host_id, known))]
+    if problems:
+        found = json.dumps([asdict(problem) for problem in problems], default=str)
+        questions += [(line.send_query_params, b"select pgvigil.record_agent_problems($1, $2)", texts(host_id, found))]
+    for sample in samples:
+        questions += [(line.send_query_prepared, *each) for each in parameters(host_id, sample)]
+    with translated_errors():
+        if connection not in _PREPARED:
+            statements = [(line.send_prepare, name.encode(), text.encode()) for name, (text, _) in INSERTS.items()]
+            _exchange(connection, statements)
+            _PREPARED.add(connection)
+        _exchange(connection, questions, when_slow)
 
 
-def abort(connection: Connection) -> None:
-    """Break a connection that another thread waits on: a server that is frozen answers nothing, not even a timeout."""
-    with suppress(OSError, psycopg.Error), socket.socket(fileno=socket.dup(connection.fileno())) as line:
-        line.shutdown(socket.SHUT_RDWR)
+def _exchange(
+    connection: Connection, questions: Iterable[tuple[Any, ...]], when_slow: Callable[[], object] = int
+) -> list[PGresult]:
+    """Send questions and return the answers: one round trip and, in autocommit mode, one transaction.
+
+    The driver's own pipeline takes twice the CPU time, and waits for a frozen server for ever. `when_slow` is called
+    after each second without an answer.
+    """
+    line = connection.pgconn
+    answers: list[PGresult] = []
+    try:
+        line.enter_pipeline_mode()
+        for send, *arguments in questions:
+            send(*arguments)
+        line.pipeline_sync()
+        while not answers or answers[-1].status != ExecStatus.PIPELINE_SYNC:
+            _wait_for_answer(line, when_slow)
+            answers += filter(None, [line.get_result()])
+        line.exit_pipeline_mode()
+    except psycopg.OperationalError:
+        if all(answer.status != ExecStatus.FATAL_ERROR for answer in answers):
+            raise
+    for answer in answers:
+        if answer.status == ExecStatus.FATAL_ERROR:
+            raise psycopg.errors.error_from_result(answer)
+    return answers
+
+
+def _wait_for_answer(line: PGconn, when_slow: Callable[[], object]) -> None:
+    changes = select.poll()
+    while (is_unsent := line.flush()) or line.is_busy():
+        changes.register(line.socket, select.POLLIN | (select.POLLOUT if is_unsent else 0))
+        for _ in range(_SECONDS_WITHOUT_ANSWER):
+            if changes.poll(1000):
+                break
+            when_slow()
+        else:
+            message = f"no answer for {_SECONDS_WITHOUT_ANSWER} seconds"
+            raise psycopg.OperationalError(message)
+        line.consume_input()
+    if line.status == ConnStatus.BAD:
+        raise psycopg.OperationalError(line.get_error_message())
 
 
 def listen(connection: Connection) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pgvigil.model import CpuLog, DiskLog, MemoryLog, NetworkLog, Sample
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 _ROWS: dict[str, Any] = {"cpu": CpuLog, "memory": MemoryLog, "disk": DiskLog, "network": NetworkLog}
 _NAMES = {table: tuple(field.name for field in fields(row)) for table, row in _ROWS.items()}
@@ -21,10 +21,11 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def _insert_statement(table: str, row: type) -> str:
     """Write the INSERT of a log table: one array per column, so that the text and its plan stay the same."""
-    arrays = [f"%s::{_SQL_TYPES[str(field.type).split(' ')[0]]}[]" for field in fields(row)]
+    types = (_SQL_TYPES[str(field.type).split(" ")[0]] for field in fields(row))
+    arrays = [f"${number}::{type_}[]" for number, type_ in enumerate(types, 3)]
     return (
         f"insert into pgvigil.{table}_log (host_id, created_at, {', '.join(_NAMES[table])}) "  # noqa: S608 - ours
-        f"select %s, %s, * from unnest({', '.join(arrays)}) on conflict do nothing"
+        f"select $1::integer, $2::timestamptz, * from unnest({', '.join(arrays)}) on conflict do nothing"
     )
 
 
@@ -39,6 +40,19 @@ def array(values: Sequence[Any]) -> str:
     if isinstance(values[0], str):
         values = ['"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"' for value in values]
     return "{" + ",".join("null" if value is None else str(value) for value in values) + "}"
+
+
+def texts(*values: object) -> list[bytes | None]:
+    """Write values as parameters of a statement."""
+    return [None if value is None else str(value).encode() for value in values]
+
+
+def parameters(host_id: int, sample: Sample) -> Iterator[tuple[bytes, list[bytes | None]]]:
+    """Return for each part of a sample that has rows its name and the parameters of its statement."""
+    for table, (_, values_of) in INSERTS.items():
+        if rows := getattr(sample, table):
+            arrays = map(array, zip(*map(values_of, rows), strict=True))
+            yield table.encode(), texts(host_id, sample.taken_at, *arrays)
 
 
 def key_of(sample: Sample) -> int:

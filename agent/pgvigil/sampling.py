@@ -20,14 +20,12 @@ if TYPE_CHECKING:
 
     from pgvigil.collect import Collector
     from pgvigil.config import AgentSettings
-    from pgvigil.model import Inventory, Sample
     from pgvigil.problems import Problems
 
 log = logging.getLogger("pgvigil")
 
 _INVENTORY_SECONDS = 60.0
 _FLUSH_SECONDS = 0.7  # within the second that SIGTERM grants
-_CONFIRMED_AFTER_SECONDS = 1.0  # what the database has not confirmed by then goes to disk
 
 
 def run_agent(
@@ -45,7 +43,7 @@ def run_agent(
     database.read_dsn(settings.dsn)  # a mistake there is told before anything else is
     spool = Spool(directory, max_bytes=settings.spool_max_bytes, max_age_seconds=settings.spool_max_age_seconds)
     collector.prime()
-    outgoing = Outgoing(spool, collector.inventory())
+    outgoing = Outgoing(spool)
     writer = Writer(settings, outgoing, spool, problems, stop)
     writer.start()
     log.info(
@@ -54,22 +52,7 @@ def run_agent(
     )  # fmt: skip
     systemd = Systemd(settings.notify_socket, settings.watchdog_seconds)
     systemd.tell("READY=1")
-    interval = settings.interval_seconds
-    beat = _first_beat(settings)
-    inventory_at = time.monotonic()
-    while not _wait(beat, stop, systemd, outgoing):
-        sample = collector.sample(datetime.now(UTC))
-        log.debug("sample_taken taken_at=%s", sample.taken_at.isoformat())
-        if time.monotonic() - inventory_at >= _INVENTORY_SECONDS or not _describes(outgoing.inventory, sample):
-            outgoing.inventory = collector.inventory()
-            inventory_at = time.monotonic()
-        outgoing.put(sample)
-        # After a suspend the beats that were missed are gone: the grid stays, nothing is made up.
-        behind = max(0.0, time.monotonic() - beat)
-        beat += interval * (behind // interval + 1)
-        if not _wait(time.monotonic() + min(_CONFIRMED_AFTER_SECONDS, interval / 2), stop, systemd, outgoing):
-            outgoing.keep_unconfirmed()
-            writer.break_if_frozen()
+    _beat(settings, collector, outgoing, systemd, stop)
     systemd.tell("STOPPING=1")
     outgoing.wake()
     writer.join(_FLUSH_SECONDS)
@@ -80,24 +63,27 @@ def run_agent(
         raise writer.failure
 
 
-def _wait(until: float, stop: threading.Event, systemd: Systemd, outgoing: Outgoing) -> bool:
-    """Wait, and let the watchdog know that we live; return whether it is time to stop."""
+def _beat(
+    settings: AgentSettings, collector: Collector, outgoing: Outgoing, systemd: Systemd, stop: threading.Event
+) -> None:
+    """Take a sample at each beat, until it is time to stop."""
+    beat, described_at, described = _first_beat(settings), 0.0, set[str]()
     while not stop.is_set():
         systemd.tell("WATCHDOG=1", f"STATUS={len(outgoing)} samples wait for the database")
-        seconds = until - time.monotonic()
-        if seconds <= 0:
-            return False
-        stop.wait(min(seconds, systemd.patience_seconds))
-    return True
-
-
-def _describes(inventory: Inventory, sample: Sample) -> bool:
-    """Tell whether every disk and interface of the sample is in the inventory: a new one is made known at once."""
-    disks = {info.disk_name for info in inventory.disk}
-    interfaces = {info.network_interface for info in inventory.network}
-    return ("disk" in inventory.incomplete or disks.issuperset(row.disk_name for row in sample.disk)) and (
-        "network" in inventory.incomplete or interfaces.issuperset(row.network_interface for row in sample.network)
-    )
+        if (seconds := beat - time.monotonic()) > 0:
+            stop.wait(min(seconds, systemd.patience_seconds))
+            continue
+        sample = collector.sample(datetime.now(UTC))
+        log.debug("sample_taken taken_at=%s", sample.taken_at.isoformat())
+        names = {row.disk_name for row in sample.disk} | {row.network_interface for row in sample.network}
+        # What is new is made known at once.
+        if beat - described_at >= _INVENTORY_SECONDS or not names <= described:
+            outgoing.inventory = collector.inventory()
+            described_at, described = beat, names
+        outgoing.put(sample)
+        # After a suspend the beats that were missed are gone: the grid stays, nothing is made up.
+        behind = max(0.0, time.monotonic() - beat)
+        beat += settings.interval_seconds * (behind // settings.interval_seconds + 1)
 
 
 def _first_beat(settings: AgentSettings) -> float:

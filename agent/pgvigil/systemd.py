@@ -15,14 +15,14 @@ class Systemd:
 
     def __init__(self, address: str | None, watchdog_seconds: float | None = None) -> None:
         self.patience_seconds = watchdog_seconds / 2 if watchdog_seconds else float("inf")
-        self._address = address and address.replace("@", "\0", 1) if (address or "").startswith("@") else address
+        self._address = f"\0{address[1:]}" if address and address.startswith("@") else address
+        self._link = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) if address else None
 
     def tell(self, *states: str) -> None:
         """Send states such as READY=1, WATCHDOG=1, STATUS=..; never waits."""
-        if not self._address:
-            return
-        with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as link:
-            link.sendto("\n".join(states).encode(), self._address)
+        if self._link and self._address:
+            with suppress(OSError):
+                self._link.sendto("\n".join(states).encode(), self._address)
 
 
 def stop_on_signal() -> threading.Event:

@@ -6,7 +6,6 @@ import logging
 import random
 import threading
 import time
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -27,7 +26,6 @@ log = logging.getLogger("pgvigil")
 
 _BATCH = 20
 _STATEMENT_TIMEOUT_SECONDS = 10.0
-_ANSWER_SECONDS = 15.0  # longer than the server may take: then it is frozen, and so is its own timeout
 _LONGEST_PAUSE_SECONDS = 30.0
 
 
@@ -44,7 +42,6 @@ class Writer(threading.Thread):
         self._problems = problems
         self._stop_requested = stop
         self._connection: database.Connection | None = None
-        self._asked_at: float | None = None
         self._host_id = 0
         self._sent_inventory: Inventory | None = None
         self._is_present = False  # a newest sample was stored by this connection
@@ -85,15 +82,7 @@ class Writer(threading.Thread):
             if not self._was_connected:
                 raise
             self._lose_connection(error)
-        finally:
-            self._asked_at = None
         return True
-
-    def break_if_frozen(self) -> None:
-        """Give up a connection that has not answered for too long. For another thread."""
-        connection, asked_at = self._connection, self._asked_at
-        if connection is not None and asked_at is not None and time.monotonic() - asked_at > _ANSWER_SECONDS:
-            database.abort(connection)
 
     def _connect(self) -> None:
         settings = self._settings
@@ -102,7 +91,6 @@ class Writer(threading.Thread):
             application_name=f"pgvigil-agent {settings.host_name}",
             statement_timeout_seconds=_STATEMENT_TIMEOUT_SECONDS,
         )
-        self._asked_at = time.monotonic()
         self._host_id = database.register_host(
             self._connection,
             settings.host_name,
@@ -137,7 +125,8 @@ class Writer(threading.Thread):
             self._is_present, self._outage, self._pause_seconds = True, "", 0.0
         log.debug("sample_stored taken_at=%s waiting=%d", sample.taken_at.isoformat(), len(self._outgoing))
         self._problems.sent(problems)
-        self._spool.forget_losses(losses)
+        if losses:  # each write is four fsync
+            self._spool.forget_losses(losses)
         if self._refused_in_a_row:
             self._problems.over("sample_refused", "server")
             if self._refused_in_a_row > 1:  # it was not the sample
@@ -162,9 +151,10 @@ class Writer(threading.Thread):
     ) -> bool:
         """Return whether the server took all of it; it takes all or nothing."""
         assert self._connection is not None  # noqa: S101 - for the type checker
-        self._asked_at = time.monotonic()
         try:
-            database.write_samples(self._connection, self._host_id, samples, inventory, problems)
+            database.write_samples(
+                self._connection, self._host_id, samples, inventory, problems, when_slow=self._outgoing.keep_unconfirmed
+            )
         except (DatabaseUnavailableError, SchemaError):
             raise
         except PgvigilError as error:
@@ -176,11 +166,9 @@ class Writer(threading.Thread):
         return True
 
     def _lose_connection(self, error: PgvigilError) -> None:
-        self._outgoing.is_connected = False
         self._outgoing.put_back()
         if self._connection is not None:
-            with suppress(PgvigilError), database.translated_errors():
-                self._connection.close()
+            self._connection.close()
             self._connection = None
         if not self._outage:
             log.warning("database_lost reason=%s", error)

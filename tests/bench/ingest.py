@@ -86,7 +86,7 @@ def script() -> str:
     for table, (statement, _) in INSERTS.items():
         columns = [f":{table}_{field.name}" for field in fields(CALM_ROWS[table][0])]
         values = [":host::integer", "clock_timestamp()", *columns]
-        line = statement.replace("%s", "{}").format(*values)
+        line = re.sub(r"\$\d+", "{}", statement).format(*values)
         lines.append(line.replace(":cpu_cpu_usage", "array[:usage]") + ";")
     return "\n".join([*lines, r"\endpipeline", ""])
 

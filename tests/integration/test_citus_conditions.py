@@ -60,5 +60,5 @@ def test_statement_of_an_agent_inserts_rows_of_one_host(table):
     """The host is one value of the statement, and no column of the rows that are unpacked."""
     statement, _ = INSERTS[table]
     assert f"insert into pgvigil.{table}_log (host_id, created_at, " in statement
-    assert "select %s, %s, * from unnest(" in statement
+    assert "select $1::integer, $2::timestamptz, * from unnest(" in statement
     assert 1 == statement.count("host_id")
