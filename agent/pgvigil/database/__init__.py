@@ -1,4 +1,4 @@
-"""The only module that imports psycopg: connections, and one function for each thing asked of the database."""
+"""The only package that imports psycopg: connections, and one function for each thing asked of the database."""
 
 from __future__ import annotations
 
@@ -12,20 +12,19 @@ from weakref import WeakSet
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
-from psycopg.pq import ConnStatus, ExecStatus
 from psycopg.rows import dict_row
 
+from pgvigil.database.line import exchange
 from pgvigil.errors import ConfigError, DatabaseError, DatabaseUnavailableError, SchemaError
 from pgvigil.rows import INSERTS, array, parameters, texts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-
-    from psycopg.pq.abc import PGconn, PGresult
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from pgvigil.model import AgentProblem, Inventory, Sample
 
 Connection = psycopg.Connection[Any]
+_PREPARED: WeakSet[Connection] = WeakSet()  # knows the statements of a sample
 log = logging.getLogger("pgvigil")
 logging.getLogger("psycopg").setLevel(logging.ERROR)  # that a broken pipeline could not be ended in order is no news
 
@@ -33,8 +32,6 @@ logging.getLogger("psycopg").setLevel(logging.ERROR)  # that a broken pipeline c
 _TIMEOUTS = {"connect_timeout": "5", "tcp_user_timeout": "15000"}
 _TIMEOUTS |= {"keepalives_idle": "10", "keepalives_interval": "5", "keepalives_count": "3"}
 # 42P01, 42703, 42883, 3F000: the database is older than this program, or has no schema yet.
-_SECONDS_WITHOUT_ANSWER = 15  # longer than the server may take: then it is frozen, and so is its own timeout
-_PREPARED: WeakSet[Connection] = WeakSet()
 _OLD_SCHEMA = tuple(psycopg.errors.lookup(state) for state in ("42P01", "42703", "42883", "3F000"))
 
 
@@ -134,7 +131,7 @@ def register_host(
     lists = array(groups) if groups else None, json.dumps(labels) if labels else None
     with translated_errors():
         values = texts(host_name, interval_seconds, version, *lists)
-        answers = _exchange(connection, [(connection.pgconn.send_query_params, call, values)])
+        answers = exchange(connection, [(connection.pgconn.send_query_params, call, values)])
     return int(answers[0].get_value(0, 0) or 0)
 
 
@@ -165,53 +162,9 @@ def write_samples(
     with translated_errors():
         if connection not in _PREPARED:
             statements = [(line.send_prepare, name.encode(), text.encode()) for name, (text, _) in INSERTS.items()]
-            _exchange(connection, statements)
+            exchange(connection, statements)
             _PREPARED.add(connection)
-        _exchange(connection, questions, when_slow)
-
-
-def _exchange(
-    connection: Connection, questions: Iterable[tuple[Any, ...]], when_slow: Callable[[], object] = int
-) -> list[PGresult]:
-    """Send questions and return the answers: one round trip and, in autocommit mode, one transaction.
-
-    The driver's own pipeline takes twice the CPU time, and waits for a frozen server for ever. `when_slow` is called
-    after each second without an answer.
-    """
-    line = connection.pgconn
-    answers: list[PGresult] = []
-    try:
-        line.enter_pipeline_mode()
-        for send, *arguments in questions:
-            send(*arguments)
-        line.pipeline_sync()
-        while not answers or answers[-1].status != ExecStatus.PIPELINE_SYNC:
-            _wait_for_answer(line, when_slow)
-            answers += filter(None, [line.get_result()])
-        line.exit_pipeline_mode()
-    except psycopg.OperationalError:
-        if all(answer.status != ExecStatus.FATAL_ERROR for answer in answers):
-            raise
-    for answer in answers:
-        if answer.status == ExecStatus.FATAL_ERROR:
-            raise psycopg.errors.error_from_result(answer)
-    return answers
-
-
-def _wait_for_answer(line: PGconn, when_slow: Callable[[], object]) -> None:
-    changes = select.poll()
-    while (is_unsent := line.flush()) or line.is_busy():
-        changes.register(line.socket, select.POLLIN | (select.POLLOUT if is_unsent else 0))
-        for _ in range(_SECONDS_WITHOUT_ANSWER):
-            if changes.poll(1000):
-                break
-            when_slow()
-        else:
-            message = f"no answer for {_SECONDS_WITHOUT_ANSWER} seconds"
-            raise psycopg.OperationalError(message)
-        line.consume_input()
-    if line.status == ConnStatus.BAD:
-        raise psycopg.OperationalError(line.get_error_message())
+        exchange(connection, questions, when_slow)
 
 
 def listen(connection: Connection) -> None:
