@@ -7,11 +7,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import peers
 import psutil
 from figures import CALM_ROWS, Context, Figure, connect, of_rounds, one, wait_until
 
@@ -20,14 +22,15 @@ from pgvigil.database import write_samples
 from pgvigil.model import Sample
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from figures import Connection
 
     from pgvigil.embedded import EmbeddedPostgres
 
 NAME = "agent"
-TITLE = "Cost of the agent: a sample every 200 ms, beside a bare psutil loop at the same interval"
+TITLE = "Cost of the agent: a sample every 200 ms, beside a bare psutil loop and other agents at the same interval"
 
 _INTERVAL_SECONDS = 0.2
 _WARM_UP_SECONDS = 3.0
@@ -47,71 +50,127 @@ _UNITS = {
     "memory, proportional (PSS)": "MiB",
     "memory, its own (USS)": "MiB",
     "threads": "",
-    "start to first stored sample (bare: reading)": "ms",
+    "start to first sample stored or served": "ms",
+    "bytes sent and received per sample": "bytes",
 }
 
 
+@dataclass
+class _Runner:
+    """One program under measurement: how many samples it has taken, and how many bytes it has moved, so far."""
+
+    name: str
+    process: psutil.Process
+    start_ms: float
+    samples: Callable[[], float]
+    byte_count: Callable[[], int]
+
+    def counts(self) -> tuple[float, float, int]:
+        """Return CPU milliseconds, samples and bytes so far."""
+        return _cpu_ms(self.process), self.samples(), self.byte_count()
+
+
 def run(context: Context) -> list[Figure]:
-    """Start both anew in each round, let them run side by side, then ask the kernel."""
+    """Start all of them anew in each round, let them run side by side, then ask the kernel."""
     rounds = []
+    for name, reason in peers.missing().items():
+        context.say(f"{name} is not measured: {reason}")
     with context.server() as (postgres, scratch), connect(postgres.dsn("pgvigil")) as owner:
         owner.execute("create role bench_agent login in role pgvigil_agent")
         for number in range(1, context.rounds + 1):
-            context.say(f"round {number}: agent and {_BARE_NAME} side by side")
+            context.say(f"round {number}: side by side")
             rounds.append(_round(postgres, owner, scratch, seconds=4 if context.quick else 15))
         figures = []
         for what, unit in _UNITS.items():
-            agent, bare = ([each[who][what] for each in rounds] for who in (0, 1))
-            figures += [
-                of_rounds(f"{what}, agent", unit, agent, _BARE_NAME, bare),
-                of_rounds(f"{what}, bare loop", unit, bare),
-            ]
+            bare = [each[_BARE_NAME][what] for each in rounds]
+            for name in rounds[0]:
+                values = [each[name][what] for each in rounds]
+                others = bare if name != _BARE_NAME and all(bare) else []
+                figures.append(of_rounds(f"{what}, {name}", unit, values, _BARE_NAME if others else "", others))
         return [*figures, *_wire(postgres.dsn("pgvigil"))]
 
 
-def _round(
-    postgres: EmbeddedPostgres, owner: Connection, scratch: Path, seconds: float
-) -> tuple[dict[str, float], dict[str, float]]:
-    """Return the figures of the agent and of the bare loop."""
-    owner.execute("truncate pgvigil.cpu_log")
-    options, started = ["--interval", f"{1000 * _INTERVAL_SECONDS:.0f}ms"], time.time()
-    with command("agent", postgres.dsn("pgvigil", "bench_agent"), options, scratch) as agent:
-        wait_until(lambda: one(owner, _COUNT), "first sample")
-        stored = one(owner, "select extract(epoch from min(updated_at))::float8 from pgvigil.cpu_log")
-        start_ms = [1000 * (stored - started)]
-        started = time.time()
-        with _bare_loop() as bare:
-            assert bare.stdout
-            start_ms.append(1000 * (float(bare.stdout.readline()) - started))
-            processes = [psutil.Process(agent.pid), psutil.Process(bare.pid)]
-            time.sleep(_WARM_UP_SECONDS)
-            before = [_cpu_ms(process) for process in processes]
-            count, began = one(owner, _COUNT), time.monotonic()
-            time.sleep(seconds)
-            after = [_cpu_ms(process) for process in processes]
-            samples = one(owner, _COUNT) - count, (time.monotonic() - began) / _INTERVAL_SECONDS
-            memory = [process.memory_full_info() for process in processes]
-            threads = [process.num_threads() for process in processes]
-    mib = 2.0**20
-    first, second = (
-        dict(zip(_UNITS, values, strict=True))
-        for values in (
-            ((after[who] - before[who]) / samples[who], memory[who].pss / mib, memory[who].uss / mib,
-             threads[who], start_ms[who])
-            for who in (0, 1)
-        )
-    )  # fmt: skip
-    return first, second
+def _round(postgres: EmbeddedPostgres, owner: Connection, scratch: Path, seconds: float) -> dict[str, dict[str, float]]:
+    """Return the figures of each."""
+    with ExitStack() as stack:
+        runners = [stack.enter_context(each) for each in _programs(postgres, owner, scratch)]
+        time.sleep(_WARM_UP_SECONDS)
+        before = [runner.counts() for runner in runners]
+        time.sleep(seconds)
+        after = [runner.counts() for runner in runners]
+        found = {}
+        for runner, old, new in zip(runners, before, after, strict=True):
+            cpu_ms, samples, byte_count = (b - a for a, b in zip(old, new, strict=True))
+            memory = runner.process.memory_full_info()
+            values = (cpu_ms / samples, memory.pss / 2**20, memory.uss / 2**20, runner.process.num_threads(),
+                      runner.start_ms, byte_count / samples)  # fmt: skip
+            found[runner.name] = dict(zip(_UNITS, values, strict=True))
+        return found
+
+
+def _programs(
+    postgres: EmbeddedPostgres, owner: Connection, scratch: Path
+) -> Iterator[AbstractContextManager[_Runner]]:
+    """Return what starts each of them and waits for its first sample."""
+    yield _agent(postgres, owner, scratch)
+    yield _bare_loop()
+    missing = peers.missing()
+    if peers.NODE_EXPORTER not in missing:
+        yield _node_exporter()
+    if peers.COLLECTD not in missing:
+        yield _collectd(postgres, scratch)
 
 
 @contextmanager
-def _bare_loop() -> Iterator[subprocess.Popen[str]]:
-    argv = ["setpriv", "--pdeathsig", "KILL", sys.executable, "-c", _BARE]  # it ends with us, however we end
+def _agent(postgres: EmbeddedPostgres, owner: Connection, scratch: Path) -> Iterator[_Runner]:
+    owner.execute("truncate pgvigil.cpu_log")
+    relay = peers.Relay(scratch / "relay-agent", postgres)
+    dsn = postgres.dsn("pgvigil", "bench_agent").replace(str(postgres.socket_directory), str(relay.directory))
+    options, started = ["--interval", f"{1000 * _INTERVAL_SECONDS:.0f}ms"], time.time()
+    with command("agent", dsn, options, scratch) as process:
+        wait_until(lambda: one(owner, _COUNT), "first sample")
+        stored = one(owner, "select extract(epoch from min(updated_at))::float8 from pgvigil.cpu_log")
+        start_ms = 1000 * (stored - started)
+        yield _Runner(
+            "agent", psutil.Process(process.pid), start_ms, lambda: one(owner, _COUNT), lambda: relay.byte_count
+        )
+
+
+@contextmanager
+def _bare_loop() -> Iterator[_Runner]:
+    argv, started = ["setpriv", "--pdeathsig", "KILL", sys.executable, "-c", _BARE], time.time()
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
         try:
-            yield process
+            assert process.stdout
+            start_ms = 1000 * (float(process.stdout.readline()) - started)
+            yield _Runner(_BARE_NAME, psutil.Process(process.pid), start_ms, _beats, lambda: 0)
         finally:
             process.kill()
+
+
+@contextmanager
+def _node_exporter() -> Iterator[_Runner]:
+    started = time.time()
+    with peers.node_exporter(_INTERVAL_SECONDS) as (process, scraper):
+        start_ms = 1000 * (time.time() - started)
+        yield _Runner(
+            "node_exporter, six collectors", psutil.Process(process.pid), start_ms,
+            lambda: scraper.count, lambda: scraper.byte_count,
+        )  # fmt: skip
+
+
+@contextmanager
+def _collectd(postgres: EmbeddedPostgres, scratch: Path) -> Iterator[_Runner]:
+    started = time.time()
+    with peers.collectd(postgres, scratch, _INTERVAL_SECONDS) as (process, relay):
+        start_ms = 1000 * (time.time() - started)
+        yield _Runner(
+            "collectd, postgresql writer", psutil.Process(process.pid), start_ms, _beats, lambda: relay.byte_count
+        )
+
+
+def _beats() -> float:
+    return time.monotonic() / _INTERVAL_SECONDS
 
 
 def _cpu_ms(process: psutil.Process) -> float:
