@@ -22,10 +22,13 @@ def test_running_agent_has_loaded_no_command_line(tmp_path):
         assert "pgvigil.lean" in arguments
         assert "hush" not in " ".join(arguments)
         agent.terminate()
-    modules = "import sys, pgvigil.lean, pgvigil.logs, pgvigil.collect, pgvigil.sampling; print(*sys.modules)"
+    modules = (
+        "import sys, pgvigil.lean; pgvigil.lean.leave_out_what_is_not_used()\n"
+        "import pgvigil.logs, pgvigil.collect, pgvigil.sampling; print(*sys.modules)"
+    )
     loaded = set(subprocess.check_output([sys.executable, "-c", modules], text=True).split())
     assert {"psutil", "psycopg"} <= loaded
-    assert set() == loaded & {"typer", "click", "rich", "jinja2"}
+    assert set() == loaded & {"typer", "click", "rich", "jinja2", "asyncio.events", "email", "_ssl"}
 
 
 def test_signal_that_comes_at_once_ends_it_all_the_same(tmp_path):
