@@ -6,8 +6,10 @@ import ctypes
 import os
 import sqlite3
 import subprocess
+import sys
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -16,6 +18,7 @@ from pgvigil import database as db
 from pgvigil.collect import CollectOptions, Collector
 from pgvigil.model import MemoryLog, Sample
 from pgvigil.problems import Problems
+from pgvigil.sink import Sink
 from pgvigil.spool import Spool
 from support import running_pgvigil, wait_until
 
@@ -123,6 +126,63 @@ def test_failure_of_a_collector_is_stored_and_counts_up(database, tmp_path):
     )
     assert [(2,)] == fetch(database, "select count(distinct created_at) from pgvigil.memory_log")
     assert [(0,)] == fetch(database, "select count(*) from pgvigil.disk_info")
+
+
+def test_collector_that_fails_is_mailed_and_so_is_that_it_works_again(database, tmp_path):
+    """The kernel's file of one collector is garbled: its report, the alert and the mail; mended, the second mail."""
+    if os.geteuid() or subprocess.run(["unshare", "--mount", "true"], check=False).returncode:
+        pytest.skip("only root can mount")
+    garbled = tmp_path / "diskstats"
+    garbled.write_text("   8       0 sda 12 garbled\n")
+    with psycopg.connect(database, autocommit=True) as owner:
+        owner.execute("update pgvigil.threshold set hold = '0' where metric = 'agent_problem'")
+        owner.execute("update pgvigil.setting set value = '100 ms' where setting in ('digest_wait', 'mail_spacing')")
+        owner.execute("insert into pgvigil.recipient (address) values ('ops@example.org')")
+    mailer_options = ["--smtp-host", "127.0.0.1", "--smtp-security", "none", "--smtp-sender", "pgvigil@example.org"]
+    script = 'mount --bind "$0" /proc/diskstats && exec "$@"'
+    command = [sys.executable, "-m", "pgvigil", "agent", *BEAT, "--host-name", "web1", "--dsn", database]
+    command += ["--spool-directory", str(tmp_path / "spool")]
+    with (
+        Sink(tmp_path / "mails") as sink,
+        running_pgvigil(
+            tmp_path / "log", "mailer", *mailer_options, "--smtp-port", str(sink.port), "--poll-interval", "1s",
+            PGVIGIL_DSN=database,
+        ),
+        subprocess.Popen(["unshare", "--mount", "sh", "-c", script, garbled, *command]) as agent,
+    ):  # fmt: skip
+        try:
+            wait_until(lambda: len(sink.deliveries) == 1, "the mail")
+            stored = "select problem, subject, detail like 'IndexError%' from pgvigil.agent_problem"
+            assert [("collector_failed", "disk traffic", True)] == fetch(database, stored)
+            alert = "select resource, state::text from pgvigil.alert where metric = 'agent_problem'"
+            assert [("collector_failed disk traffic", "firing")] == fetch(database, alert)
+            assert [(True,)] == fetch(database, "select count(*) > 0 and count(io_usage) = 0 from pgvigil.disk_log")
+            garbled.write_bytes(Path("/proc/diskstats").read_bytes())
+            with psycopg.connect(database, autocommit=True) as owner:  # tick() looks once a minute
+
+                def is_over():
+                    owner.execute("select pgvigil.watch_agent_problems(clock_timestamp())")
+                    return [("collector_failed disk traffic", "resolved")] == fetch(database, alert)
+
+                wait_until(is_over, "the end of the alert")
+            wait_until(lambda: len(sink.deliveries) == 2, "the second mail")
+        finally:
+            agent.terminate()
+    assert ["fired", "resolved"] == [delivery.event for delivery in sink.deliveries]
+    text = sink.deliveries[0].path.read_text()
+    assert "web1" in text
+    assert "collector_failed disk traffic" in text
+
+
+def test_calm_agent_does_not_write_its_spool(database, tmp_path):
+    """While the server takes every sample nothing goes to disk: a write is four fsync."""
+    with running_pgvigil(tmp_path / "log", "agent", *BEAT, "--log-level", "debug", PGVIGIL_DSN=database) as agent:
+        wait_until(lambda: agent.log.count("sample_stored") >= 2, "the first samples")
+        file = tmp_path / "log-spool" / "spool.sqlite3"
+        before = file.stat().st_mtime_ns
+        count = agent.log.count("sample_stored") + 5
+        wait_until(lambda: agent.log.count("sample_stored") >= count, "five more")
+        assert before == file.stat().st_mtime_ns
 
 
 @pytest.fixture
