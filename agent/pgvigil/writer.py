@@ -125,8 +125,7 @@ class Writer(threading.Thread):
             self._is_present, self._outage, self._pause_seconds = True, "", 0.0
         log.debug("sample_stored taken_at=%s waiting=%d", sample.taken_at.isoformat(), len(self._outgoing))
         self._problems.sent(problems)
-        if losses:  # each write is four fsync
-            self._spool.forget_losses(losses)
+        self._spool.forget_losses(losses)
         if self._refused_in_a_row:
             self._problems.over("sample_refused", "server")
             if self._refused_in_a_row > 1:  # it was not the sample

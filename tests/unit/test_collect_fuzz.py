@@ -88,7 +88,7 @@ def read_table(content: bytes, key: int, columns: tuple[int, ...]) -> dict[str, 
         before, _, behind = line.rpartition(b":")  # only names of interfaces stand before one
         fields = [before.strip(), *behind.split()] if before else line.split()
         with suppress(IndexError, ValueError):
-            name = fields[key].decode("utf-8", "surrogateescape")
+            name = fields[key].decode("utf-8", "replace")  # as PostgreSQL gets it
             found[name] = tuple(int(fields[column]) for column in columns)
     return found
 
@@ -133,6 +133,7 @@ def check(sample: Sample, first: dict[str, bytes], second: dict[str, bytes], opt
 @given(DAMAGES, DAMAGES)
 @example([], [])
 @example([], [("net/dev", ("cut", 250))])
+@example([("net/dev", ("insert", 200, b"\x80"))], [("net/dev", ("insert", 200, b"\x80"))])
 @example([("diskstats", ("insert", 30, b" x"))], [])
 @example([("meminfo", ("drop", 2))], [])
 def test_what_is_reported_is_what_the_files_say(

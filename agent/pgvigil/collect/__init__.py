@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from pgvigil.collect import cpu, disk, memory, network
 from pgvigil.collect.container import check_view
@@ -23,25 +23,9 @@ _log = logging.getLogger("pgvigil")
 _LONGEST_REASON = 500
 
 
-class Subject(Protocol):
-    """The shape of a collector's module: read() and inventory() touch the host, rows() is pure."""
-
-    NAME: str
-
-    def read(self, options: CollectOptions, previous: Any, /) -> Any:
-        """Read the counters; the previous reading carries what need not be found out again.
-
-        The reading's `failures` say what of it is missing and why: (problem, subject) and reason.
-        """
-
-    def rows(self, reading: Any, previous: Any, /) -> tuple[Any, ...]:
-        """Return what goes into the database."""
-
-    def inventory(self, options: CollectOptions, /) -> tuple[Any, ...]:
-        """Return what the host has."""
-
-
-COLLECTORS: tuple[Subject, ...] = (cpu, memory, disk, network)
+# read() and inventory() touch the host, rows() makes rows of a reading and the one before it, and is pure. A reading
+# carries what need not be found out again, and `failures`: what of it is missing, as (problem, subject), and why.
+COLLECTORS: tuple[Any, ...] = (cpu, memory, disk, network)
 
 
 class Collector:
@@ -61,8 +45,7 @@ class Collector:
 
     def sample(self, taken_at: datetime) -> Sample:
         """Measure everything once; what is a rate since the previous call is missing in the first."""
-        rows = {subject.NAME: self._measure(subject) for subject in COLLECTORS}
-        return Sample(taken_at, rows["cpu"], rows["memory"], rows["disk"], rows["network"])
+        return Sample(taken_at, *map(self._measure, COLLECTORS))
 
     def inventory(self) -> Inventory:
         """Describe the host; a collector that fails repeats what it last knew, and says that it may not be all."""
@@ -75,9 +58,9 @@ class Collector:
                 self._report("inventory_failed", subject.NAME, exc)
                 incomplete.add(subject.NAME)
         infos = {subject.NAME: self._infos.get(subject.NAME, ()) for subject in COLLECTORS}
-        return Inventory(infos["cpu"], infos["memory"], infos["disk"], infos["network"], tuple(sorted(incomplete)))
+        return Inventory(**infos, incomplete=tuple(sorted(incomplete)))
 
-    def _measure(self, subject: Subject) -> tuple[Any, ...]:
+    def _measure(self, subject: Any) -> tuple[Any, ...]:
         previous = self._readings.get(subject.NAME)
         rows: tuple[Any, ...] = ()
         failures: Mapping[tuple[str, str], str | Exception]

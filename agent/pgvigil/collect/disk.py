@@ -12,15 +12,16 @@ from pgvigil.collect.figures import per_second, percent, printable
 from pgvigil.collect.kernel import KernelFile
 from pgvigil.collect.mounts import (
     Mount,
+    Space,
     find_bare_disks,
     find_kernel_name,
     parse_mounts,
     read_identity,
     read_label,
+    read_space,
 )
 from pgvigil.collect.options import excluded
 from pgvigil.collect.patience import Patience
-from pgvigil.collect.space import Space, read_space
 from pgvigil.model import DiskInfo, DiskLog
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""What is mounted where and which block devices are below it: the mount table and /sys, no psutil."""
+"""What is mounted where, its space, and which block devices are below it: the mount table and /sys, no psutil."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from pgvigil.collect.figures import whole_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,6 +31,34 @@ class Mount:
     def can_hang(self) -> bool:
         """Whether a server or a process answers for it: what a device holds the kernel tells from memory."""
         return not self.source.startswith("/dev/") or self.fs_type.startswith("fuse")
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """Bytes and inodes of a file system; available is what a user other than root can still have."""
+
+    size: int
+    used: int
+    available: int
+    inodes: int
+    inodes_free: int
+
+
+def read_space(mount_point: str) -> Space | None:
+    """Return the space of a file system, None where it vanished, may not be seen or has none to speak of."""
+    try:
+        found = os.statvfs(mount_point)
+    except OSError:
+        return None
+    if found.f_blocks == 0:
+        return None
+    return Space(
+        size=whole_bytes(found.f_blocks * found.f_frsize),
+        used=whole_bytes((found.f_blocks - found.f_bfree) * found.f_frsize),
+        available=whole_bytes(found.f_bavail * found.f_frsize),
+        inodes=found.f_files,
+        inodes_free=found.f_ffree,
+    )
 
 
 def parse_mounts(table: bytes) -> tuple[Mount, ...]:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import socket
-import struct
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
@@ -28,8 +25,6 @@ NAME = "network"
 _LINKS_MAX_AGE_SECONDS = 60.0
 _MAC_LENGTH = len("00:00:00:00:00:00")
 _DEV = KernelFile("/proc/net/dev")
-_GET_INDEX = 0x8933  # SIOCGIFINDEX; see netdevice(7)
-_REQUEST = struct.Struct("16si20x")
 
 
 class Counters(NamedTuple):
@@ -136,16 +131,10 @@ def _row(name: str, now: Counters, before: Counters, elapsed: float, speed: int 
 
 
 def _read_index(name: str) -> int:
-    try:  # socket.if_nametoindex() would open a socket each time, and takes no name that is no UTF-8
-        answer = fcntl.ioctl(_control_socket(), _GET_INDEX, _REQUEST.pack(os.fsencode(name), 0))
-    except OSError:  # gone since its counters were read
+    try:
+        return socket.if_nametoindex(name)
+    except OSError:  # gone since its counters were read, or its name has bytes that are no UTF-8
         return 0
-    return int(_REQUEST.unpack(answer)[1])
-
-
-@cache
-def _control_socket() -> socket.socket:
-    return socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 
 
 def _read_speeds() -> dict[str, int]:
