@@ -49,8 +49,6 @@ class Problems:
 
     def sent(self, problems: Iterable[AgentProblem]) -> None:
         """Forget what is stored, unless it has changed since."""
+        stored = set(problems)
         with self._lock:
-            for problem in problems:
-                key = problem.problem, problem.subject
-                if self._unsent.get(key) == problem:
-                    del self._unsent[key]
+            self._unsent = {key: problem for key, problem in self._unsent.items() if problem not in stored}

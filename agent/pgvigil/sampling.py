@@ -28,12 +28,7 @@ _INVENTORY_SECONDS = 60.0
 _FLUSH_SECONDS = 0.7  # within the second that SIGTERM grants
 
 
-def run_agent(
-    settings: AgentSettings,
-    collector: Collector,
-    problems: Problems,
-    stop: threading.Event,
-) -> None:
+def run_agent(settings: AgentSettings, collector: Collector, problems: Problems, stop: threading.Event) -> None:
     """Measure at every beat and have it stored, until `stop` is set.
 
     Raises:

@@ -54,9 +54,8 @@ class Writer(threading.Thread):
     def run(self) -> None:
         """Send until told to stop, and what cannot wait then as long as the server takes it."""
         try:
-            while not (self._stop_requested.is_set() and self._connection is None):
-                if not self._work():
-                    break
+            while not (self._stop_requested.is_set() and self._connection is None) and self._work():
+                pass
         except BaseException as error:  # noqa: BLE001 - a thread that dies in silence would be a silent agent
             self.failure = error
             self._stop_requested.set()
@@ -86,19 +85,14 @@ class Writer(threading.Thread):
 
     def _connect(self) -> None:
         settings = self._settings
+        name = f"pgvigil-agent {settings.host_name}"
         self._connection = database.connect(
-            settings.dsn,
-            application_name=f"pgvigil-agent {settings.host_name}",
-            statement_timeout_seconds=_STATEMENT_TIMEOUT_SECONDS,
+            settings.dsn, application_name=name, statement_timeout_seconds=_STATEMENT_TIMEOUT_SECONDS
         )
         self._host_id = database.register_host(
-            self._connection,
-            settings.host_name,
-            settings.interval_seconds,
-            __version__,
-            groups=settings.groups,
-            labels=settings.labels,
-        )
+            self._connection, settings.host_name, settings.interval_seconds, __version__,
+            groups=settings.groups, labels=settings.labels,
+        )  # fmt: skip
         self._sent_inventory, self._is_present = None, False
         self._spool.take_back()
         self._outgoing.is_connected = self._was_connected = True

@@ -7,9 +7,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from pgvigil.collect import cpu, disk, memory, network
-from pgvigil.collect.container import check_view
+from pgvigil.collect.container import check_view, host_name, machine_id
 from pgvigil.collect.figures import printable
-from pgvigil.collect.host import host_name, machine_id
 from pgvigil.collect.options import CollectOptions
 from pgvigil.model import Inventory, Sample
 from pgvigil.problems import Problems
@@ -68,7 +67,7 @@ class Collector:
             reading = subject.read(self._options, previous)
             rows = subject.rows(reading, previous)
             self._readings[subject.NAME] = reading
-            failures = reading.failures
+            failures = getattr(reading, "failures", {})
         except Exception as exc:  # noqa: BLE001 - one failing collector must not stop the others
             failures = {("collector_failed", subject.NAME): exc}
         for (problem, name), reason in failures.items():

@@ -1,14 +1,16 @@
-"""Inside a container: prove that what can be seen is the host, for figures of the container would look just as good."""
+"""What this host is called, and proof that it is the host: figures of a container would look just as good."""
 
 from __future__ import annotations
 
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 
 from pgvigil.collect.mounts import unescape
-from pgvigil.errors import ConfigError
+from pgvigil.errors import CollectError, ConfigError
 
 _FIRST_PID_NAMESPACE = 0xEFFFFFFC  # the kernel's PROC_PID_INIT_INO, the same since 3.8
+_NO_NAMES = {"", "(none)", "localhost", "localhost.localdomain"}
 _INITS = {b"init", b"systemd"}
 _BIND = "--volume=/:{}:ro,rslave"
 
@@ -126,3 +128,28 @@ def _inode(file: Path) -> int:
         return file.stat().st_ino
     except OSError:
         return 0
+
+
+def host_name(host_root: str = "") -> str:
+    """Return the kernel's host name unchanged: no DNS, and db1.north stays another host than db1.south.
+
+    A container may have a name of its own, so there the host's file tells.
+    """
+    in_container = host_root not in {"", "/"}
+    name = _first_line(Path(host_root, "etc/hostname")) if in_container else socket.gethostname()
+    if name in (_NO_NAMES if in_container else {"", "(none)"}):
+        where = f" in {host_root}/etc/hostname" if in_container else ""
+        message = f"this host has no name{where}"
+        raise CollectError(message, "Give it one with hostnamectl set-hostname, or with --host-name")
+    return name
+
+
+def machine_id(host_root: str = "") -> dict[str, str]:
+    """Return the label that tells this machine from another of the same name; none before systemd has made it."""
+    found = _first_line(Path(host_root or "/", "etc/machine-id"))
+    return {"machine_id": found} if found not in {"", "uninitialized"} else {}
+
+
+def _first_line(file: Path) -> str:
+    lines = _read(file).decode(errors="replace").split("\n")
+    return next((line.strip() for line in lines if line.strip() and not line.startswith("#")), "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import psutil
 
@@ -43,7 +43,6 @@ class Reading:
 
     load_1m: float
     times: Mapping[str, CpuTimes]
-    failures: ClassVar[Mapping[tuple[str, str], str]] = {}
 
 
 def read(options: CollectOptions, _previous: Reading | None = None) -> Reading:

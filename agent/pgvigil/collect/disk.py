@@ -146,16 +146,13 @@ def inventory(options: CollectOptions) -> tuple[DiskInfo, ...]:
 
 def _row(disk: Disk, space: Space | None, rates: tuple[float | None, float | None, float | None]) -> DiskLog:
     read_rate, write_rate, io_usage = rates
+    if space is None:
+        return DiskLog(disk.disk_name, None, None, io_usage, None, None, read_rate, write_rate)
+    # Not of the size: what is reserved for root belongs to nobody, so df leaves it out too.
+    disk_usage = percent(space.used, space.used + space.available)
+    inode_usage = percent(space.inodes - space.inodes_free, space.inodes)
     return DiskLog(
-        disk_name=disk.disk_name,
-        # Not of the size: what is reserved for root belongs to nobody, so df leaves it out too.
-        disk_usage=percent(space.used, space.used + space.available) if space else None,
-        inode_usage=percent(space.inodes - space.inodes_free, space.inodes) if space else None,
-        io_usage=io_usage,
-        used_bytes=space.used if space else None,
-        available_bytes=space.available if space else None,
-        read_bytes_per_second=read_rate,
-        write_bytes_per_second=write_rate,
+        disk.disk_name, disk_usage, inode_usage, io_usage, space.used, space.available, read_rate, write_rate
     )
 
 

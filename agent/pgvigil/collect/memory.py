@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from pgvigil.collect.figures import percent, whole_bytes
 from pgvigil.collect.kernel import KernelFile
 from pgvigil.model import MemoryInfo, MemoryLog
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from pgvigil.collect.options import CollectOptions
 
 NAME = "memory"
@@ -28,7 +26,6 @@ class Reading:
     memory_available: int
     swap_total: int
     swap_free: int
-    failures: ClassVar[Mapping[tuple[str, str], str]] = {}
 
 
 def read(_options: CollectOptions, _previous: Reading | None = None) -> Reading:

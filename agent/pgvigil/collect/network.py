@@ -7,7 +7,7 @@ import socket
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import psutil
 
@@ -56,7 +56,6 @@ class Reading:
     links: Links
     indexes: Mapping[str, int] = field(default_factory=dict)
     """The kernel's numbers: an interface made anew has another, though its name is the same."""
-    failures: ClassVar[Mapping[tuple[str, str], str]] = {}
 
 
 def read(options: CollectOptions, previous: Reading | None = None) -> Reading:
