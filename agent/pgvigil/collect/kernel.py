@@ -31,7 +31,7 @@ class KernelFile:
         if self._descriptor < 0:
             self._descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
             self._changes.register(self._descriptor, select.POLLPRI)
-        elif self._tells_changes and not self._changes.poll(0):
+        elif self._tells_changes and self._content and not self._changes.poll(0):
             return self._content
         content = os.pread(self._descriptor, _CHUNK_BYTES, 0)
         while chunk := os.pread(self._descriptor, _CHUNK_BYTES, len(content)):  # a page at a time, some of them
