@@ -174,17 +174,6 @@ def test_collector_that_fails_is_mailed_and_so_is_that_it_works_again(database, 
     assert "collector_failed disk traffic" in text
 
 
-def test_calm_agent_does_not_write_its_spool(database, tmp_path):
-    """While the server takes every sample nothing goes to disk: a write is four fsync."""
-    with running_pgvigil(tmp_path / "log", "agent", *BEAT, "--log-level", "debug", PGVIGIL_DSN=database) as agent:
-        wait_until(lambda: agent.log.count("sample_stored") >= 2, "the first samples")
-        file = tmp_path / "log-spool" / "spool.sqlite3"
-        before = file.stat().st_mtime_ns
-        count = agent.log.count("sample_stored") + 5
-        wait_until(lambda: agent.log.count("sample_stored") >= count, "five more")
-        assert before == file.stat().st_mtime_ns
-
-
 @pytest.fixture
 def hung_mount(tmp_path):
     """Mount a FUSE file system whose process never answers."""

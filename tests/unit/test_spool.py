@@ -110,6 +110,16 @@ def test_loss_is_told_once(spool_of):
     assert 0 == spool.losses()[0]
 
 
+def test_without_a_loss_nothing_is_written(spool_of, tmp_path):
+    """The agent asks at each beat, and a write is four fsync."""
+    spool = spool_of()
+    spool.add([sample(1)])
+    before = (tmp_path / "spool/spool.sqlite3").stat().st_mtime_ns
+    spool.forget_losses(spool.losses()[0])
+    spool.remove([])
+    assert before == (tmp_path / "spool/spool.sqlite3").stat().st_mtime_ns
+
+
 def test_clock_that_jumps_ahead_empties_no_spool(spool_of):
     """Age counts back from the newest hour, not from the newest sample."""
     spool = spool_of(max_age_seconds=600)
