@@ -15,15 +15,17 @@ DATASOURCE = {"type": "postgres", "uid": "${datasource}"}
 # After Okabe and Ito, and Tol; tests/unit/test_dashboards.py holds that nobody mistakes one state for another.
 COLORS = {
     "blue": "#0072B2",
-    "green": "#009E73",
     "grey": "#999999",
     "indigo": "#332288",
     "orange": "#E69F00",
-    "purple": "#CC79A7",
     "sky": "#56B4E9",
     "vermillion": "#D55E00",
+    "wine": "#882255",
     "yellow": "#F0E442",
 }
+# Of series whose names only the host knows: by the place of a name among the others; a second round is dotted.
+PALETTE = ("blue", "orange", "sky", "wine", "grey")
+SLOT = 'mod(dense_rank() over (order by resource collate "C") - 1, 10)::text as slot'
 STATES = {"silent": "indigo", "critical": "vermillion", "warning": "yellow", "ok": "sky", "off": "grey"}
 CODES = {"-1": "off", "0": "ok", "1": "warning", "2": "critical", "3": "silent"}
 STATE_WORDS = {
@@ -108,6 +110,16 @@ LIMIT_LINES = [
     for severity in ("warning", "critical")
 ]
 
+# A series with two labels is called `value {metric="/data", slot="3"}`; the last of these makes `/data` of it.
+SLOT_LINES = [
+    *(
+        override("byRegexp", f'/, slot="[{slot}{slot + len(PALETTE)}]"\\}}$/', {"color": fixed(color)})
+        for slot, color in enumerate(PALETTE)
+    ),
+    override("byRegexp", '/, slot="[5-9]"\\}$/', {"custom.lineStyle": {"fill": "dot", "dash": [0, 6]}}),
+    override("byRegexp", '/, slot="[0-9]"\\}$/', {"displayName": "${__field.labels.metric}"}),
+]
+
 OPTIONS: dict[str, Json] = {
     "table": {"frameIndex": 0, "showHeader": True},
     "stat": {
@@ -155,26 +167,27 @@ def panel_of(spec: Json, number: int, suffix: str) -> Json:
     if kind == "timeseries":
         overrides = [entry for name, entry in zip([n for n in names if n in FIELDS], overrides, strict=True)
                      if name not in {"time", "metric", "value"}]  # fmt: skip
-    if "limits" in spec:
+    columns = list(spec["select"])
+    if kind == "timeseries" and "metric" in names:
+        columns.insert(2, SLOT)
+        overrides = [*LIMIT_LINES, *SLOT_LINES]
+    elif "limits" in spec:
         overrides += LIMIT_LINES
     if "below" in spec:
         overrides.append(override("byRegexp", spec["below"], {"custom.transform": "negative-Y"}))
     defaults: Json = {
         "unit": spec["unit"],
         "custom": CUSTOM[kind] | spec.get("custom", {}),
-        "color": fixed(spec["color"]) if "color" in spec else {"mode": "thresholds"},
+        "color": fixed(spec.get("color", "blue")) if kind == "timeseries" else {"mode": "thresholds"},
         "thresholds": thresholds(spec.get("steps", [["sky", float("nan")]])),
         "mappings": [],
         "noValue": spec.get("empty", ["-", "-"])[language],
     }
-    if kind == "timeseries":
-        # For series whose names only the host knows. Grafana 9.4 has no other palette, and fails on one that it lacks.
-        defaults["color"] = {"mode": "palette-classic"}
     if kind == "state-timeline" or spec.get("states"):
         keys = CODES if kind == "state-timeline" else {state: state for state in STATES}
         defaults["mappings"] = state_mappings(language, keys)
     defaults |= {name: spec[name] for name in ("min", "max", "decimals") if name in spec}
-    targets = [query_of(spec["select"], spec["from"]), *([spec["limits"]] if "limits" in spec else [])]
+    targets = [query_of(columns, spec["from"]), *([spec["limits"]] if "limits" in spec else [])]
     options = dict(OPTIONS[kind])
     if kind == "stat" and spec.get("states"):  # a text is shown only if it is asked for
         options["reduceOptions"] = options["reduceOptions"] | {"fields": "/.*/"}

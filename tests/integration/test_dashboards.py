@@ -164,6 +164,11 @@ def suppress_conflict():
             raise
 
 
+def name_of(field):
+    """Return the name of a series where Grafana's server made labels of its text columns, else that of the field."""
+    return field.get("labels", {}).get("metric", field["name"].lower())
+
+
 class Grafana:
     """A client of Grafana's HTTP API, with the work that its browser half does."""
 
@@ -208,7 +213,7 @@ class Grafana:
         frame = result["frames"][0]
         values = frame["data"]["values"]
         assert any(values), f"{query.place}: no rows\n{asked['rawSql']}"
-        return {field["name"].lower(): column for field, column in zip(frame["schema"]["fields"], values, strict=True)}
+        return {name_of(field): column for field, column in zip(frame["schema"]["fields"], values, strict=True)}
 
     def _results(self, body):
         try:

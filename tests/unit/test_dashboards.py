@@ -216,12 +216,52 @@ def lab_of(color, sight):
     return 116 * fy - 16, 500 * (fx - fy), 200 * (fy - fz)
 
 
-@pytest.mark.parametrize("sight", SIGHTS)
-def test_states_have_colours_that_everybody_tells_apart(sight):
-    """At least 20 apart (2 is just visible) for any two states, also without red, green or blue cones."""
-    colors = {state: lab_of(MAKER["COLORS"][name], sight) for state, name in MAKER["STATES"].items()}
-    for (one, a), (other, b) in combinations(colors.items(), 2):
-        assert sum((p - q) ** 2 for p, q in zip(a, b, strict=True)) ** 0.5 > 20, f"{one} and {other} for {sight}"
+def confused(colors):
+    """List the pairs of colours that somebody may not tell apart: closer than 20 in L*a*b*, where 2 is just visible."""
+    return [
+        (one, other, sight)
+        for sight in SIGHTS
+        for one, other in combinations(sorted(colors), 2)
+        if sum((p - q) ** 2 for p, q in zip(lab_of(one, sight), lab_of(other, sight), strict=True)) ** 0.5 < 20
+    ]
+
+
+def test_everybody_tells_states_apart():
+    """Any two of them, also without red, green or blue cones."""
+    assert [] == confused({MAKER["COLORS"][name] for name in MAKER["STATES"].values()})
+
+
+def test_everybody_tells_series_apart():
+    """Of names that only the host knows, the first five by colour, the next five by their dots too."""
+    assert [] == confused({MAKER["COLORS"][name] for name in MAKER["PALETTE"]})
+    assert len(MAKER["PALETTE"]) == 5, "the matchers of slots and the remainder in the SQL say five and ten"
+
+
+def test_two_colours_that_are_too_close_are_found():
+    """The measure itself: this red and this olive differ for most people, not for all."""
+    assert {sight for _, _, sight in confused({"#D62728", "#7F7F00"})} == {"deuteranopia"}
+    assert [] == confused({"#000000", "#FFFFFF"})
+
+
+@each_dashboard
+def test_every_series_has_a_colour_of_its_own(path):
+    """None by Grafana's palettes, which are made for people who see all colours; each column by its name or its slot."""
+    for panel in dashboards.load(path)["panels"]:
+        if panel["type"] != "timeseries":
+            continue
+        selected = panel["targets"][0]["rawSql"].removeprefix("select ").split(" from dashboard.")[0]
+        columns = {re.split(r"\W", column)[-1] for column in selected.split(", ")} - {"time", "metric"}
+        if "slot" in columns:
+            continue
+        colors = {
+            entry["matcher"]["options"]: prop["value"]["fixedColor"]
+            for entry in panel["fieldConfig"]["overrides"]
+            for prop in entry["properties"]
+            if prop["id"] == "color" and entry["matcher"]["id"] == "byName"
+        } or {columns.copy().pop(): panel["fieldConfig"]["defaults"]["color"]["fixedColor"]}
+        assert set(colors) == columns, panel["title"]
+        assert len(set(colors.values())) == len(columns), panel["title"]
+        assert [] == confused(set(colors.values())), panel["title"]
 
 
 @each_dashboard
@@ -231,3 +271,4 @@ def test_only_colours_of_the_palette(path):
 
     assert used <= set(MAKER["COLORS"].values())
     assert not re.search(r'"(?:color|fixedColor)": "(?!#)\w', path.read_text())
+    assert set(re.findall(r'"mode": "([a-z]+-.*)"', path.read_text())) == set(), "palettes and continuous schemes"
