@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import runpy
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -13,8 +14,8 @@ import pytest
 import yaml
 
 import dashboards
+from mails import FIRED, write
 
-COMPOSE = dashboards.GRAFANA.parent / "tests" / "unit" / "test_compose.py"
 MAKER = runpy.run_path(str(dashboards.GRAFANA / "make_dashboards.py"))
 each_dashboard = pytest.mark.parametrize("path", dashboards.FILES, ids=lambda path: path.stem)
 
@@ -137,15 +138,17 @@ def test_links_carry_variables_that_exist(path):
         assert {"host", "datasource"} <= given <= names
 
 
-def test_link_in_the_mail_opens_the_dashboard_of_the_host():
-    """Uid, name of the variable, and a range in milliseconds: as compose.py writes it and its test shows it."""
-    link = re.search(r"https://grafana\.example\.org/d/\S+", COMPOSE.read_text())[0]
-    address = urlsplit(link)
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_link_in_the_mail_opens_the_dashboard_in_its_language(language):
+    """Uid, name of the variable, and a range in milliseconds."""
+    text = write(replace(FIRED, language=language), "https://grafana.example.org/").text
+    address = urlsplit(re.search(r"https://grafana\.example\.org/d/\S+", text)[0])
     given = parse_qs(address.query)
-    dashboard = dashboards.load(dashboards.GRAFANA / "dashboards" / (address.path.removeprefix("/d/") + ".json"))
+    (path,) = [path for path in dashboards.FILES if path.stem == address.path.removeprefix("/d/")]
 
+    assert path.stem.endswith("-ko") == (language == "ko")
     assert {name.removeprefix("var-") for name in given if name.startswith("var-")} <= set(
-        dashboards.variables_of(dashboard)
+        dashboards.variables_of(dashboards.load(path))
     )
     assert all(re.fullmatch(r"\d{13}", given[name][0]) for name in ("from", "to"))
 
@@ -245,7 +248,7 @@ def test_two_colours_that_are_too_close_are_found():
 
 @each_dashboard
 def test_every_series_has_a_colour_of_its_own(path):
-    """None by Grafana's palettes, which are made for people who see all colours; each column by its name or its slot."""
+    """By its name or its slot; none by the palettes of Grafana, which are made for people who see all colours."""
     for panel in dashboards.load(path)["panels"]:
         if panel["type"] != "timeseries":
             continue

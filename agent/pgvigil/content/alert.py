@@ -50,7 +50,7 @@ def describe_alert(mail: Mail, grafana_url: str | None) -> dict[str, Any]:
         "alert_id": mail.alert_id,
         "tone": _tone(mail),
         "sql": _sql(mail),
-        "link": link_to(grafana_url, "pgvigil-host", mail.fired_at, mail.sampled_at, one_line(mail.host_name)),
+        "link": link_to(mail, grafana_url, "host", mail.fired_at, mail.sampled_at),
         **_measures(mail),
     }
 

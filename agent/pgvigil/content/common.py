@@ -52,10 +52,12 @@ def instant(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-def link_to(grafana_url: str | None, dashboard: str, since: datetime, until: datetime, host: str = "") -> str | None:
-    """Return the address of a dashboard at the right time range."""
+def link_to(mail: Mail, grafana_url: str | None, dashboard: str, since: datetime, until: datetime) -> str | None:
+    """Return the address of a dashboard in the mail's language, at the right time range."""
     if not grafana_url:
         return None
     start, end = ((at.timestamp() * 1000) for at in (since - _BEFORE, until + _AFTER))
-    query = {**({"var-host": host} if host else {}), "from": f"{start:.0f}", "to": f"{end:.0f}"}
-    return f"{grafana_url.rstrip('/')}/d/{dashboard}?{urlencode(query, quote_via=quote)}"
+    host = {"var-host": one_line(mail.host_name)} if dashboard == "host" else {}
+    query = {**host, "from": f"{start:.0f}", "to": f"{end:.0f}"}
+    uid = f"pgvigil-{dashboard}-{language_of(mail)}".removesuffix("-en")
+    return f"{grafana_url.rstrip('/')}/d/{uid}?{urlencode(query, quote_via=quote)}"

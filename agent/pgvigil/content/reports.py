@@ -25,7 +25,7 @@ def describe_digest(mail: Mail, grafana_url: str | None) -> dict[str, Any]:
         "since": clock(since, zone),
         "until": clock(until, zone),
         "tone": "resolved" if told["over_count"] == told["count"] else worst,
-        "link": link_to(grafana_url, "pgvigil-fleet", since, until),
+        "link": link_to(mail, grafana_url, "fleet", since, until),
         # What of it fires still, when it is run.
         "sql": {
             "look": ["select * from dashboard.open_alert order by fired_at desc;"],
@@ -79,7 +79,7 @@ def describe_report(mail: Mail, grafana_url: str | None) -> dict[str, Any]:
         "host_count": told.get("host_count", 0),
         "addresses": [_clean(address) for address in told.get("addresses", ())],
         "tone": "neutral",
-        "link": link_to(grafana_url, "pgvigil-fleet", since, until),
+        "link": link_to(mail, grafana_url, "fleet", since, until),
     }
 
 
