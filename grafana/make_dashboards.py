@@ -61,10 +61,16 @@ def state_mappings(language: int, keys: dict[str, str]) -> list[Json]:
     return [{"type": "value", "options": options}]
 
 
-def link_to(suffix: str, *variables: str) -> str:
-    """Return the address of the host's dashboard, with what the row is about."""
-    row = "".join(f"&var-{name}=${{__data.fields.{field}}}" for name, field in (v.split("=") for v in variables))
-    return f"/d/pgvigil-host{suffix}?${{__url_time_range}}&var-datasource=${{datasource}}{row}"
+def link_to(dashboard: str, suffix: str, **variables: str) -> Json:
+    """Return the link to a dashboard, with the time that is shown and what it is to be about."""
+    chosen = "".join(f"&var-{name}=${{{value}}}" for name, value in {"datasource": "datasource", **variables}.items())
+    title = {"host": ["Open the host", "호스트 열기"], "alerts": ["Open the alerts", "경보 열기"],
+             "self": ["Open pgvigil itself", "pgvigil 자체 상태 열기"]}[dashboard]  # fmt: skip
+    return {
+        "title": title[LANGUAGES[suffix]],
+        "url": f"/d/pgvigil-{dashboard}{suffix}?${{__url_time_range}}{chosen}",
+        "targetBlank": False,
+    }
 
 
 def properties_of(column: str, kind: str, suffix: str) -> Json:
@@ -82,8 +88,8 @@ def properties_of(column: str, kind: str, suffix: str) -> Json:
         shown["custom.cellOptions"] = {"type": "color-background", "mode": "basic"}
         shown["mappings"] = state_mappings(language, {state: state for state in STATES})
     if "link" in field and kind == "table":
-        names = {"host": ["host=host_name"], "disk": ["host=host_name", "disk=disk_name"]}[field["link"]]
-        shown["links"] = [{"title": ["Open the host", "호스트 열기"][language], "url": link_to(suffix, *names)}]
+        about = {name: f"__data.fields.{name}_name" for name in field["link"]}
+        shown["links"] = [link_to("host", suffix, **about)]
     return shown
 
 
@@ -173,8 +179,6 @@ def panel_of(spec: Json, number: int, suffix: str) -> Json:
         overrides = [*LIMIT_LINES, *SLOT_LINES]
     elif "limits" in spec:
         overrides += LIMIT_LINES
-    if "below" in spec:
-        overrides.append(override("byRegexp", spec["below"], {"custom.transform": "negative-Y"}))
     defaults: Json = {
         "unit": spec["unit"],
         "custom": CUSTOM[kind] | spec.get("custom", {}),
@@ -187,6 +191,9 @@ def panel_of(spec: Json, number: int, suffix: str) -> Json:
         keys = CODES if kind == "state-timeline" else {state: state for state in STATES}
         defaults["mappings"] = state_mappings(language, keys)
     defaults |= {name: spec[name] for name in ("min", "max", "decimals") if name in spec}
+    if "link" in spec:
+        about = {"host": "__field.name"} if spec["link"] == "host" else {}
+        defaults["links"] = [link_to(spec["link"], suffix, **about)]
     targets = [query_of(columns, spec["from"]), *([spec["limits"]] if "limits" in spec else [])]
     options = dict(OPTIONS[kind])
     if kind == "stat" and spec.get("states"):  # a text is shown only if it is asked for
@@ -210,7 +217,7 @@ def panel_of(spec: Json, number: int, suffix: str) -> Json:
                 "format": "table" if kind in {"table", "stat"} else "time_series",
                 "editorMode": "code",
                 "rawQuery": True,
-                "rawSql": sql.replace("{suffix}", suffix),
+                "rawSql": sql,
             }
             for index, sql in enumerate(targets)
         ],

@@ -2123,6 +2123,9 @@ CREATE VIEW dashboard.open_alert AS
     a.reopened,
     a.detail,
     dashboard.silenced_by(a.host_id, a.metric, a.resource, statement_timestamp()) AS silence_id,
+    ( SELECT t.note
+           FROM pgvigil.threshold t
+          WHERE (t.threshold_id = a.threshold_id)) AS note,
     a.host_id,
     a.alert_id
    FROM ((pgvigil.alert a

@@ -116,6 +116,7 @@ select
     a.reopened,
     a.detail,
     dashboard.silenced_by(a.host_id, a.metric, a.resource, statement_timestamp()) as silence_id,
+    (select t.note from pgvigil.threshold as t where t.threshold_id = a.threshold_id) as note,
     a.host_id,
     a.alert_id
 from pgvigil.alert as a
@@ -143,6 +144,7 @@ comment on column dashboard.open_alert.acknowledged_by is 'Who.';
 comment on column dashboard.open_alert.reopened is 'How often it came back.';
 comment on column dashboard.open_alert.detail is 'What else there is to say.';
 comment on column dashboard.open_alert.silence_id is 'The silence that covers it now.';
+comment on column dashboard.open_alert.note is 'What to do, as the rule says.';
 comment on column dashboard.open_alert.host_id is 'Key of the host.';
 comment on column dashboard.open_alert.alert_id is 'Number of the incident.';
 

@@ -267,12 +267,12 @@ as $$
         select
             l.created_at,
             l.updated_at
-        from pgvigil.memory_log as l
-        where l.host_id = h.host_id and l.created_at >= b.at and l.created_at < b.until
+        from pgvigil.memory_samples(h.host_id, b.at, b.until) as l
+        where l.memory_name = 'memory'
         order by l.created_at
         limit 1
     ) as s
     where h.host_name = p_host_name
     order by s.created_at
 $$;
-comment on function dashboard.delay_series(text, timestamptz, timestamptz, integer) is 'From sample to storage (seconds): a spool that is replayed shows as a slope, a wrong clock as a level. Only as far back as there are unpacked samples.';
+comment on function dashboard.delay_series(text, timestamptz, timestamptz, integer) is 'From sample to storage (seconds): a spool that is replayed shows as a slope, a wrong clock as a level. As far back as there are samples.';

@@ -121,13 +121,13 @@ def test_korean_and_english_differ_in_words_only(path):
     if path.stem.endswith("-ko"):
         for panel in dashboard["panels"]:
             assert re.search("[가-힣]", panel["title"] + panel.get("description", "")) or panel["type"] == "row"
-    uids = {urlsplit(part["url"]).path for part in walk(dashboard) if part.get("url", "").startswith("/d/")}
-    assert uids <= {"/d/pgvigil-host-ko" if path.stem.endswith("-ko") else "/d/pgvigil-host"}
+    led_to = {urlsplit(part["url"]).path for part in walk(dashboard) if part.get("url", "").startswith("/d/")}
+    assert {name.endswith("-ko") for name in led_to} <= {path.stem.endswith("-ko")}
 
 
 @each_dashboard
 def test_links_carry_variables_that_exist(path):
-    """Fleet, host and disk: a link names a dashboard that there is and variables that it has."""
+    """A link names a dashboard that there is, variables that it has, and the time that is shown."""
     for part in walk(dashboards.load(path)):
         if not part.get("url", "").startswith("/d/"):
             continue
@@ -135,7 +135,9 @@ def test_links_carry_variables_that_exist(path):
         target = dashboards.load(next(p for p in dashboards.FILES if p.stem == address.path.removeprefix("/d/")))
         names = {entry["name"] for entry in target["templating"]["list"]}
         given = {name.removeprefix("var-") for name in parse_qs(address.query) if name.startswith("var-")}
-        assert {"host", "datasource"} <= given <= names
+        assert {"datasource"} <= given <= names
+        assert ("host" in given) == ("host" in names)
+        assert "${__url_time_range}" in address.query
 
 
 @pytest.mark.parametrize("language", ["en", "ko"])
