@@ -1,8 +1,10 @@
 """Every query of every dashboard, asked the way Grafana asks, of a busy fleet.
 
 The test speaks Grafana's HTTP API. With GRAFANA_URL (and GRAFANA_TOKEN, or user and password in the URL) that is a real
-Grafana, which must reach the test's database: GRAFANA_POSTGRES says where, host:port or a directory of sockets; without
-it, a stand-in answers that replaces macros as Grafana's server does and asks PostgreSQL as pgvigil_reader.
+Grafana, which must be able to enter the directory of the test database's socket; without it, a stand-in answers that
+replaces macros as Grafana's server does and asks PostgreSQL as pgvigil_reader.
+
+Take a Grafana for tests: its data source and dashboards of the same uid are replaced; provisioned ones make this fail.
 """
 
 from __future__ import annotations
@@ -82,9 +84,9 @@ class StandIn(BaseHTTPRequestHandler):
 
     sources: ClassVar[dict[str, str]] = {}
 
-    def do_GET(self):
-        """Answer that this is Grafana, and show what stands for a dashboard."""
-        self._answer({"database": "ok", "version": "stand-in"})
+    def do_DELETE(self):
+        """Forget a data source, of which there is none."""
+        self._answer({"message": "Data source not found"}, HTTPStatus.NOT_FOUND)
 
     def do_POST(self):
         """Take a data source or a dashboard, or run queries."""
@@ -100,7 +102,7 @@ class StandIn(BaseHTTPRequestHandler):
         elif self.path == "/api/dashboards/db":
             self._answer({"status": "success", "uid": body["dashboard"]["uid"]})
         else:
-            self._answer({"message": "Not found"}, 404)
+            self._answer({"message": "Not found"}, HTTPStatus.NOT_FOUND)
 
     def _run(self, query, start, end):
         try:
@@ -121,7 +123,7 @@ class StandIn(BaseHTTPRequestHandler):
         values = [list(column) for column in zip(*rows, strict=True)]
         return {"frames": [{"schema": {"fields": fields}, "data": {"values": values}}]}
 
-    def _answer(self, body, status=200):
+    def _answer(self, body, status=HTTPStatus.OK):
         text = json.dumps(
             body, default=lambda value: value.isoformat() if isinstance(value, datetime) else float(value)
         )
@@ -154,19 +156,16 @@ def frame_problem(form, names, types, rows):
     return "; ".join(problems)
 
 
-@contextmanager
-def suppress_conflict():
-    """Let pass that something is there already."""
-    try:
-        yield
-    except HTTPError as error:
-        if error.code != HTTPStatus.CONFLICT:
-            raise
-
-
 def name_of(field):
     """Return the name of a series where Grafana's server made labels of its text columns, else that of the field."""
     return field.get("labels", {}).get("metric", field["name"].lower())
+
+
+def column_of(field, values):
+    """Return the values of a field; times, which a real Grafana gives in milliseconds, as text."""
+    if field["type"] != "time":
+        return values
+    return [None if at is None else datetime.fromtimestamp(at / 1000, UTC).isoformat() for at in values]
 
 
 class Grafana:
@@ -182,22 +181,29 @@ class Grafana:
         if token := os.environ.get("GRAFANA_TOKEN"):
             self.headers["Authorization"] = f"Bearer {token}"
 
-    def request(self, path, body=None):
-        """Ask, and return what comes as JSON."""
+    def request(self, path, body=None, *, method=None, expected=()):
+        """Ask, and return what comes as JSON; fail on a status that is neither 200 nor expected."""
         data = None if body is None else json.dumps(body).encode()
-        with urlopen(Request(self.url + path, data, self.headers), timeout=60) as response:  # noqa: S310
-            return json.load(response)
+        try:
+            with urlopen(Request(self.url + path, data, self.headers, method=method), timeout=60) as response:  # noqa: S310
+                return json.load(response)
+        except HTTPError as error:
+            if error.code not in expected:
+                pytest.fail(f"{path}: {error.code} {error.read().decode(errors='replace')[:500]}")
+            return json.load(error)
 
     def provision(self, dsn):
         """Make the data source, as the file in grafana/provisioning does, and load the dashboards."""
         parameters = psycopg.conninfo.conninfo_to_dict(dsn)
         source = {
             "name": "pgvigil", "uid": "pgvigil", "type": "postgres", "access": "proxy", "user": READER,
-            "url": os.environ.get("GRAFANA_POSTGRES", parameters["host"]),
+            "url": parameters["host"],
             "jsonData": {"database": parameters["dbname"], "sslmode": "disable", "postgresVersion": 1500},
         }  # fmt: skip
-        with suppress_conflict():
-            self.request("/api/datasources", source)
+        # That of an earlier run leads to a database that is gone.
+        self.request("/api/datasources/uid/pgvigil", method="DELETE", expected=[HTTPStatus.NOT_FOUND])
+        self.request("/api/datasources", source)
+        self.ask(dashboards.Query(f"socket in {source['url']}", "select 1 as one", "table", "table"), {}, NOW, NOW)
         for path in dashboards.FILES:
             self.request("/api/dashboards/db", {"dashboard": dashboards.load(path), "overwrite": True})
 
@@ -208,18 +214,16 @@ class Grafana:
             "intervalMs": 10_000, "maxDataPoints": 1000, "rawSql": dashboards.with_variables(query.sql, values),
         }  # fmt: skip
         times = {"from": f"{start.timestamp() * 1000:.0f}", "to": f"{end.timestamp() * 1000:.0f}"}
-        result = self._results({"queries": [asked], **times})["A"]
+        # A query that fails makes it 400 (500 in some versions), with the same body.
+        expected = [HTTPStatus.BAD_REQUEST, HTTPStatus.INTERNAL_SERVER_ERROR]
+        answer = self.request("/api/ds/query", {"queries": [asked], **times}, expected=expected)
+        assert "results" in answer, f"{query.place}: {answer}"
+        result = answer["results"]["A"]
         assert "error" not in result, f"{query.place}: {result['error']}\n{asked['rawSql']}"
         frame = result["frames"][0]
         values = frame["data"]["values"]
         assert any(values), f"{query.place}: no rows\n{asked['rawSql']}"
-        return {name_of(field): column for field, column in zip(frame["schema"]["fields"], values, strict=True)}
-
-    def _results(self, body):
-        try:
-            return self.request("/api/ds/query", body)["results"]
-        except HTTPError as error:  # a query that fails makes it 400 or 500, with the same body
-            return json.load(error)["results"]
+        return {name_of(f): column_of(f, column) for f, column in zip(frame["schema"]["fields"], values, strict=True)}
 
     def values_of(self, dashboard, start, end, **chosen):
         """Return the values of all variables, each with everything there is to choose unless one is chosen."""
@@ -292,14 +296,20 @@ def test_queries_are_fast():
         ("select $__timeGruop(time, '5m') from dashboard.rule_change", "table", "__timeGruop"),
         ("select 1 as value", "time_series", "time"),
         ("values (now(), 1), (now() - interval '1 s', 2)", "time_series", "no time column"),
-        ("select at as time, 1 as x from dashboard.part(now(), now(), 3) order by 1", "time_series", "same time"),
-        ("select at as time, 1 as x from dashboard.part(now(), 'tomorrow', 3) order by 1 desc", "time_series", "sort"),
+        ("select at as time, 'x' as metric, 1 as value from dashboard.part(now(), 'tomorrow', 3) order by 1 desc",
+         "time_series", "sort"),
     ],
 )  # fmt: skip
 def test_a_query_that_does_not_work_is_found(grafana, sql, form, complaint):
     """The harness itself: what is empty, refused, misspelt or out of order fails, and says so."""
     with pytest.raises(AssertionError, match=complaint):
         grafana.ask(dashboards.Query("made up", sql, form, "table"), {}, NOW - timedelta(hours=1), NOW)
+
+
+def test_two_points_at_the_same_time_are_found():
+    """Grafana's server lets them pass, and its graph draws one over the other: only the stand-in knows."""
+    assert frame_problem("time_series", ["time", "x"], ["timestamptz", "int4"], [(NOW, 1), (NOW, 2)])
+    assert not frame_problem("time_series", ["time", "x"], ["timestamptz", "int4"], [(NOW, 1)])
 
 
 @pytest.fixture(scope="module")
@@ -315,8 +325,7 @@ def panel_query(dashboard, title):
 
 def by_series(frame):
     """Return value by time and series of a frame, long (from the stand-in) or wide (from a real Grafana)."""
-    times = [at if isinstance(at, str) else datetime.fromtimestamp(at / 1000, UTC).isoformat() for at in frame["time"]]
-    times = [datetime.fromisoformat(at) for at in times]
+    times = [datetime.fromisoformat(at) for at in frame["time"]]
     if "metric" in frame:
         rows = zip(times, frame["metric"], frame["value"], strict=True)
         return {(at, name): value for at, name, value in rows}
@@ -392,6 +401,20 @@ def times_before(times, at, width):
     return begin if begin in times else None
 
 
+def test_delay_is_shown_as_far_back_as_there_are_samples(grafana, host_dashboard):
+    """From packed days too; the hour that the spool kept was stored a day late."""
+    frame = by_series(
+        grafana.ask(
+            panel_query(host_dashboard, "From sample to storage"), {"host": "db1"}, NOW - timedelta(days=7), NOW
+        )
+    )
+    late = {at for (at, _), seconds in frame.items() if seconds > 60}
+
+    assert min(at for at, _ in frame) < NOW - timedelta(days=2.9)
+    assert late
+    assert all(timedelta(hours=29) <= NOW - at <= timedelta(hours=30) for at in late)
+
+
 def test_limits_are_those_that_the_trigger_uses(grafana, fleet, host_dashboard):
     """A dashed line for each limit that holds on the disks that are chosen, and none for others."""
     query = next(q for q in dashboards.queries_of(host_dashboard) if " / Disk usage / B" in q.place)
@@ -425,8 +448,7 @@ def test_incidents_are_shaded_from_firing_to_their_end(grafana, fleet, host_dash
             " and (a.resolved_at is null or a.resolved_at >= %(start)s)",
             {"start": start, "end": end},
         ).fetchall()
-    if "GRAFANA_URL" not in os.environ:  # a real one gives milliseconds
-        assert shaded == {(at.isoformat()[:19], severity) for at, severity in expected}
+    assert shaded == {(at.isoformat()[:19], severity) for at, severity in expected}
     assert len(shaded) > 10
 
 
@@ -486,12 +508,13 @@ def test_screenshots(grafana):
             size = f"--window-size=1600,{150 + 38 * max(place['y'] + place['h'] for place in places)}"
             options = ["--headless=new", "--no-sandbox", "--hide-scrollbars", "--virtual-time-budget=30000", size]
             address = f"{url}/d/{path.stem}?kiosk&var-host=db1&from=now-24h&to=now"
-            subprocess.run(
-                [chromium, *options, f"--screenshot={file.resolve()}", address],
-                check=True, capture_output=True, timeout=180,
-            )  # fmt: skip
+            page = subprocess.run(
+                [chromium, *options, "--dump-dom", f"--screenshot={file.resolve()}", address],
+                check=True, capture_output=True, text=True, timeout=180,
+            ).stdout  # fmt: skip
 
             assert file.stat().st_size > 1000, file
+            assert dashboards.load(path)["panels"][0]["title"] in page, f"{file} shows something else"
 
 
 def test_a_quote_in_a_host_name_breaks_nothing(grafana, host_dashboard):
