@@ -25,7 +25,7 @@ from pgvigil.embedded import EmbeddedPostgres
 from pgvigil.errors import PgvigilError
 from pgvigil.migrate import migrate
 from pgvigil.sink import Sink
-from pgvigil.top import plain_lines, read_snapshot, render
+from pgvigil.top import View, plain_lines, read_snapshot
 
 if TYPE_CHECKING:
     import threading
@@ -102,7 +102,7 @@ class Demo:
         now = datetime.now(UTC)
         if self.live is not None:
             story = Panel(Text("\n".join(self.lines[-_LINES_SHOWN:])), title="make demo", border_style="dim")
-            self.live.update(Group(render(snapshot, now=now), story), refresh=True)
+            self.live.update(Group(View(snapshot, now=now), story), refresh=True)
         elif int(time.monotonic() - self.started) // 10 > self.told:
             self.told = int(time.monotonic() - self.started) // 10
             for line in plain_lines(snapshot, now=now):

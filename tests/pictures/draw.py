@@ -21,7 +21,7 @@ from pgvigil.children import command
 from pgvigil.embedded import EmbeddedPostgres
 from pgvigil.migrate import migrate
 from pgvigil.sink import Sink
-from pgvigil.top import read_snapshot, render
+from pgvigil.top import View, read_snapshot
 
 DOCS = Path(__file__).parents[2] / "docs"
 COLUMNS, LINES = 120, 26
@@ -46,7 +46,7 @@ def main() -> None:
             connection = database.connect(postgres.dsn(), application_name="pictures")
             snapshot = read_snapshot(connection, host_limit=LINES)
             connection.close()
-            draw_top(render(snapshot, now=snapshot.taken_at, height=LINES - 1))
+            draw_top(View(snapshot, now=snapshot.taken_at, height=LINES - 1))
             mail = next(each for each in sink.deliveries if each.event == "fired" and "db1" in each.subject)
             draw_mail(mail.path.with_suffix(".html"), directory)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -16,17 +15,8 @@ if TYPE_CHECKING:
 
 # The colours of Okabe and Ito, which colour-blind people can tell apart; and nothing is told by colour alone.
 _BLUE, _SKY, _GREEN, _YELLOW, _RED, _GREY = "#0072B2", "#56B4E9", "#009E73", "#F0E442", "#D55E00", "#999999"
-BADGES = MappingProxyType(
-    {
-        "critical": f"#000000 on {_RED}",
-        "failed": f"#000000 on {_RED}",
-        "warning": f"#000000 on {_YELLOW}",
-        "waiting": "bold",
-        "silent": f"#FFFFFF on {_BLUE}",
-        "ok": _GREEN,
-        "sent": _GREEN,
-    }
-)
+BADGES = dict.fromkeys(("critical", "failed"), f"#000000 on {_RED}") | dict.fromkeys(("ok", "sent"), _GREEN)
+BADGES |= {"warning": f"#000000 on {_YELLOW}", "silent": f"#FFFFFF on {_BLUE}", "waiting": "bold"}
 _HEAT = dict(zip("▁▂▃▄▅▆▇█", (_SKY, _SKY, _SKY, _SKY, _SKY, _YELLOW, _YELLOW, _RED), strict=True))
 _HEAT_OF_RATE = dict.fromkeys(_HEAT, _GREY)  # its scale is its own peak: a full column says nothing bad
 _AGES = ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"))

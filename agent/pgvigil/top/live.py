@@ -9,9 +9,7 @@ import termios
 import time
 import tty
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 from threading import Event, Thread
 from typing import TYPE_CHECKING
 
@@ -21,66 +19,45 @@ from rich.live import Live
 from pgvigil.database import connect
 from pgvigil.errors import DatabaseError, PgvigilError, SchemaError
 from pgvigil.top.plain import key_values, plain_lines
-from pgvigil.top.snapshot import Snapshot, read_snapshot
-from pgvigil.top.view import render
+from pgvigil.top.snapshot import read_snapshot
+from pgvigil.top.view import View
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from pgvigil.database import Connection
-    from pgvigil.top.view import View
+    from pgvigil.top.snapshot import Snapshot
 
 _ALL_HOSTS = 2**31 - 1
 _REDRAW_SECONDS = 0.5
 _PATIENCE_SECONDS = 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class _News:
-    """The newest snapshot there is, when it came, and why there is no newer one."""
-
-    snapshot: Snapshot
-    read_at: float
-    error: PgvigilError | None = None
-
-    def view(self, height: int) -> View:
-        # Ages go on counting by the server's clock, however wrong ours may be.
-        age = time.monotonic() - self.read_at
-        notice = f"database lost {age:.0f} s ago, trying again: {self.error.message}" if self.error else ""
-        now = self.snapshot.taken_at + timedelta(seconds=age)
-        return render(self.snapshot, now=now, notice=notice, height=height)
-
-    def lines(self) -> list[str]:
-        if self.error:
-            return [key_values("database", state="lost", reason=self.error.message)]
-        return plain_lines(self.snapshot, now=self.snapshot.taken_at)
-
-
 class _Feed:
-    """Reads snapshots; connects again when the database was lost."""
+    """Reads snapshots, and knows why there is no newer one; connects again when the database was lost."""
 
     def __init__(self, dsn: str, span_seconds: float, host_limit: Callable[[], int]) -> None:
         self._dsn = dsn
         self._span_seconds = span_seconds
         self._host_limit = host_limit
         self._connection: Connection | None = None
-        self.news = self._read()  # a wrong dsn is told at once, and ends the command
+        self._error: PgvigilError | None = None
+        self._latest = self._read()  # a wrong dsn is told at once, and ends the command
 
-    def _read(self) -> _News:
-        if self._connection is None:
-            self._connection = connect(
-                self._dsn, application_name="pgvigil-top", statement_timeout_seconds=_PATIENCE_SECONDS
-            )
+    def _read(self) -> tuple[Snapshot, float]:
+        self._connection = self._connection or connect(
+            self._dsn, application_name="pgvigil-top", statement_timeout_seconds=_PATIENCE_SECONDS
+        )
         snapshot = read_snapshot(self._connection, host_limit=self._host_limit(), span_seconds=self._span_seconds)
-        return _News(snapshot, time.monotonic())
+        return snapshot, time.monotonic()
 
     def refresh(self) -> None:
         """Read anew, or note why that failed."""
         try:
-            self.news = self._read()
+            self._latest, self._error = self._read(), None
         except (DatabaseError, SchemaError) as error:
             self.close()
-            self.news = _News(self.news.snapshot, self.news.read_at, error)
+            self._error = error
 
     def refresh_until(self, stop: Event, refresh_seconds: float) -> None:
         """Keep reading; in a thread of its own, because a lost server can keep it waiting for seconds."""
@@ -94,6 +71,20 @@ class _Feed:
             self._connection.close()
             self._connection = None
 
+    def view(self, height: int) -> View:
+        """Draw what is known."""
+        (snapshot, read_at), error = self._latest, self._error
+        # Ages go on counting by the server's clock, however wrong ours may be.
+        age = time.monotonic() - read_at
+        notice = f"database lost {age:.0f} s ago, trying again: {error.message}" if error else ""
+        return View(snapshot, snapshot.taken_at + timedelta(seconds=age), notice, height)
+
+    def lines(self) -> list[str]:
+        """Tell what is known, or that the database is lost."""
+        if self._error:
+            return [key_values("database", state="lost", reason=self._error.message)]
+        return plain_lines(self._latest[0], now=self._latest[0].taken_at)
+
 
 def run_top(dsn: str, *, refresh_seconds: float, stop: Event, once: bool = False, span_seconds: float = 1800.0) -> None:
     """Show the fleet until `stop` is set, or Ctrl-C or q is pressed; `once` shows it once.
@@ -106,21 +97,15 @@ def run_top(dsn: str, *, refresh_seconds: float, stop: Event, once: bool = False
         if not sys.stdout.isatty() or console.is_dumb_terminal:
             # Sparklines are not written as lines; so all hosts can be.
             with closing(_Feed(dsn, 0.0, lambda: _ALL_HOSTS)) as feed:
-                _print_lines(console, feed, refresh_seconds, stop, once=once)
+                console.out("\n".join(feed.lines()), highlight=False)
+                while not (once or stop.wait(refresh_seconds)):
+                    feed.refresh()
+                    console.out("\n".join(feed.lines()), highlight=False)
         elif once:
             with closing(_Feed(dsn, span_seconds, lambda: console.height)) as feed:
-                console.print(feed.news.view(console.height - 1))
+                console.print(feed.view(console.height - 1))
         else:
             _watch(console, _Feed(dsn, span_seconds, lambda: console.height), refresh_seconds, stop)
-
-
-def _print_lines(console: Console, feed: _Feed, refresh_seconds: float, stop: Event, *, once: bool) -> None:
-    while True:
-        for line in feed.news.lines():
-            console.out(line, highlight=False)
-        if once or stop.wait(refresh_seconds):
-            return
-        feed.refresh()
 
 
 def _watch(console: Console, feed: _Feed, refresh_seconds: float, stop: Event) -> None:
@@ -130,7 +115,7 @@ def _watch(console: Console, feed: _Feed, refresh_seconds: float, stop: Event) -
     try:
         with _keyboard() as q_pressed, Live(console=console, screen=True, auto_refresh=False) as live:
             while not stop.is_set():
-                live.update(feed.news.view(console.height), refresh=True)
+                live.update(feed.view(console.height), refresh=True)
                 if q_pressed():
                     return
     finally:
@@ -142,7 +127,7 @@ def _watch(console: Console, feed: _Feed, refresh_seconds: float, stop: Event) -
 def _keyboard() -> Iterator[Callable[[], bool]]:
     """Give a function that waits for the next redraw and tells whether q was pressed; keys leave no trace."""
     if not sys.stdin.isatty():
-        yield partial(Event().wait, _REDRAW_SECONDS)  # never set: it only waits
+        yield lambda: Event().wait(_REDRAW_SECONDS)  # never set: it only waits
         return
     keyboard = sys.stdin.fileno()
     before = termios.tcgetattr(keyboard)

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from pgvigil.database import Connection, fetch
 from pgvigil.wording import one_line
 
 if TYPE_CHECKING:
-    from datetime import datetime, timedelta
+    from datetime import datetime
+
+Row = SimpleNamespace  # of a query: its columns are the attributes
 
 _ALERT_LIMIT = 100
 _MAIL_LIMIT = 50
+_TOTALS = ("hosts", "critical", "warning", "silent", "firing", "pending")
 
 # Worst first: a host that fell silent with a critical alert keeps its place, though what it said last is no news.
 # Usage counts in steps of ten, so that healthy hosts do not change places at every refresh.
 _HOSTS = """
 select
-    n.host_id, n.host_name, n.status, n.stored_at, n.sample_interval, n.open_alerts,
-    n.cpu_usage, n.memory_usage, n.disk_name, n.disk_usage,
-    n.received_bytes_per_second, n.sent_bytes_per_second,
+    n.*,
     count(*) over () as hosts,
     count(*) filter (where n.status = 'critical') over () as critical,
     count(*) filter (where n.status = 'warning') over () as warning,
@@ -67,9 +69,9 @@ cross join lateral (
 _ALERTS = """
 select
     a.host_id, a.host_name, a.metric, a.title, a.resource, a.state, a.severity, a.unit, a.value, a.peak_value,
+    a.is_shadow,
     case a.severity when 'critical' then a.critical else a.warning end as limit_value,
     coalesce(a.fired_at, a.pending_at) as since,
-    a.is_shadow,
     count(*) filter (where a.state = 'firing') over () as firing,
     count(*) filter (where a.state = 'pending') over () as pending
 from dashboard.open_alert as a
@@ -79,14 +81,14 @@ limit %s
 
 _MAILS = """
 select
-    m.event, m.severity, m.host_name, m.title, m.resource, m.address, m.attempts, m.due_at,
+    m.*,
     case
         when m.sent_at is not null then 'sent'
         when m.failed_at is not null then 'failed'
         else 'waiting'
     end as state,
     coalesce(m.sent_at, m.failed_at, m.created_at) as at,
-    coalesce(m.last_error, '') as reason
+    m.last_error as reason
 from dashboard.recent_mail as m
 order by m.created_at desc, m.mail_id desc
 limit %s
@@ -94,85 +96,14 @@ limit %s
 
 
 @dataclass(frozen=True, slots=True)
-class Totals:
-    """Numbers of hosts and open alerts in the whole fleet, shown or not."""
-
-    hosts: int = 0
-    critical: int = 0
-    warning: int = 0
-    silent: int = 0
-    firing: int = 0
-    pending: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class HostRow:
-    """A host as of its newest sample; status is critical, silent, warning or ok."""
-
-    host_id: int
-    host_name: str
-    status: str
-    stored_at: datetime | None
-    sample_interval: timedelta
-    open_alerts: int
-    cpu_usage: float | None
-    memory_usage: float | None
-    disk_name: str | None
-    disk_usage: float | None
-    received_bytes_per_second: float | None
-    sent_bytes_per_second: float | None
-    cpu_history: tuple[float | None, ...] = ()
-    memory_history: tuple[float | None, ...] = ()
-    disk_history: tuple[float | None, ...] = ()
-    received_history: tuple[float | None, ...] = ()
-    sent_history: tuple[float | None, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class AlertRow:
-    """An alert that is pending or firing; limit_value is the limit of its severity."""
-
-    host_id: int
-    host_name: str
-    metric: str
-    title: str
-    resource: str
-    state: str
-    severity: str
-    unit: str
-    value: float
-    peak_value: float
-    limit_value: float | None
-    since: datetime
-    is_shadow: bool
-
-
-@dataclass(frozen=True, slots=True)
-class MailRow:
-    """A mail; state is sent, waiting or failed, `at` the time of that."""
-
-    event: str
-    severity: str
-    host_name: str
-    title: str
-    resource: str
-    address: str
-    attempts: int
-    due_at: datetime
-    state: str
-    at: datetime
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The worst hosts, the open alerts and the newest mails at one moment of the server's clock."""
+    """The worst hosts, the open alerts and the newest mails at one moment of the server's clock; totals of all."""
 
     taken_at: datetime
-    totals: Totals
-    hosts: tuple[HostRow, ...]
-    alerts: tuple[AlertRow, ...]
-    mails: tuple[MailRow, ...]
+    totals: Row
+    hosts: list[Row]
+    alerts: list[Row]
+    mails: list[Row]
 
 
 def read_snapshot(connection: Connection, *, host_limit: int, span_seconds: float = 1800.0) -> Snapshot:
@@ -185,22 +116,11 @@ def read_snapshot(connection: Connection, *, host_limit: int, span_seconds: floa
     alerts = fetch(connection, _ALERTS, (_ALERT_LIMIT,))
     mails = fetch(connection, _MAILS, (_MAIL_LIMIT,))
     # Every row of a query carries the same totals: where there is no row, there is nothing to count.
-    counted = {**(hosts[0] if hosts else {}), **(alerts[0] if alerts else {})}
-    return Snapshot(
-        taken_at=taken_at,
-        totals=Totals(**_pick(Totals, counted)),
-        hosts=tuple(HostRow(**_pick(HostRow, row)) for row in hosts),
-        alerts=tuple(AlertRow(**_pick(AlertRow, row)) for row in alerts),
-        mails=tuple(MailRow(**_pick(MailRow, row)) for row in mails),
-    )
+    counted = {**dict.fromkeys(_TOTALS, 0), **(hosts or [{}])[0], **(alerts or [{}])[0]}
+    totals = Row(**{name: counted[name] for name in _TOTALS})
+    return Snapshot(taken_at, totals, *([_harmless(row) for row in rows] for rows in (hosts, alerts, mails)))
 
 
-def _pick(kind: type, row: dict[str, Any]) -> dict[str, Any]:
-    """Take the columns of one dataclass; texts come from hosts and people: no control character gets in."""
-    return {field.name: _harmless(row[field.name]) for field in fields(kind) if field.name in row}
-
-
-def _harmless(value: Any) -> Any:
-    if isinstance(value, str):
-        return one_line(value)
-    return tuple(value) if isinstance(value, list) else value
+def _harmless(row: dict[str, Any]) -> Row:
+    """Texts come from hosts and people: no control character gets in."""
+    return Row(**{name: one_line(value) if isinstance(value, str) else value for name, value in row.items()})
