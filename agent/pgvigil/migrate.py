@@ -6,10 +6,14 @@ import hashlib
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pgvigil import __version__
 from pgvigil.database import Connection, connect, fetch, run_script, transaction
 from pgvigil.errors import SchemaError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _CODE = "code"
 
@@ -33,57 +37,41 @@ def _read_files(directory: Path) -> dict[str, str]:
     return {path.name: path.read_text(encoding="utf-8") for path in sorted(directory.glob("*.sql"))}
 
 
-def _hash(*texts: str) -> str:
-    return hashlib.sha256("\0".join(texts).encode()).hexdigest()
-
-
-def _wanted(directory: Path) -> dict[str, str]:
-    """Return the name and hash of every step, in order."""
-    wanted = {name: _hash(text) for name, text in _read_files(directory / "migrations").items()}
+def shipped(directory: Path | None = None) -> dict[str, str]:
+    """Return the name and hash of every step that this program knows, in order."""
+    directory = directory or sql_directory()
+    texts: dict[str, Sequence[str]] = {name: [text] for name, text in _read_files(directory / "migrations").items()}
     code = _read_files(directory / "code")
-    return {**wanted, _CODE: _hash(*code.keys(), *code.values())}
+    texts[_CODE] = [*code.keys(), *code.values()]
+    return {name: hashlib.sha256("\0".join(parts).encode()).hexdigest() for name, parts in texts.items()}
 
 
-def shipped() -> dict[str, str]:
-    """Return the name and hash of every step that this program knows."""
-    return _wanted(sql_directory())
-
-
-def _applied(connection: Connection) -> dict[str, dict[str, str]]:
-    exists = fetch(connection, "select to_regclass('pgvigil.schema_migration') is not null as yes")[0]["yes"]
-    if not exists:
-        return {}
-    rows = fetch(connection, "select name, sha256, applied_at::text from pgvigil.schema_migration")
-    return {row["name"]: row for row in rows}
-
-
-def _compare(wanted: dict[str, str], applied: dict[str, dict[str, str]]) -> list[Step]:
+def _compare(connection: Connection, wanted: dict[str, str]) -> list[Step]:
     """Say of each step what became of it.
 
     Raises:
         SchemaError: the database knows migrations that this program does not.
     """
+    exists = fetch(connection, "select to_regclass('pgvigil.schema_migration') is not null as yes")[0]["yes"]
+    query = "select name, sha256, applied_at::text from pgvigil.schema_migration"
+    applied = {row["name"]: row for row in fetch(connection, query)} if exists else {}
     unknown = sorted(applied.keys() - wanted.keys())
     if unknown:
         message = f"the schema is newer than pgvigil {__version__}: it has {', '.join(unknown)}"
         raise SchemaError(message, "Install the version of pgvigil that made it, or a newer one")
     steps = []
     for name, sha256 in wanted.items():
-        row = applied.get(name)
-        if row is None:
-            steps.append(Step(name, "pending"))
-        elif row["sha256"] == sha256:
-            steps.append(Step(name, "applied", row["applied_at"]))
-        else:
-            # Changed code is run again; a changed migration was applied in another form.
-            steps.append(Step(name, "pending" if name == _CODE else "edited", row["applied_at"]))
+        row = applied.get(name, {"sha256": None, "applied_at": ""})
+        # Changed code is run again; a changed migration was applied in another form.
+        changed = "edited" if row["sha256"] and name != _CODE else "pending"
+        steps.append(Step(name, "applied" if row["sha256"] == sha256 else changed, row["applied_at"]))
     return steps
 
 
 def status(dsn: str) -> list[Step]:
     """Compare the database with sql/, without changing anything."""
     with closing(connect(dsn, application_name="pgvigil-migrate")) as connection:
-        return _compare(_wanted(sql_directory()), _applied(connection))
+        return _compare(connection, shipped())
 
 
 def migrate(dsn: str, directory: Path | None = None) -> list[str]:
@@ -93,25 +81,21 @@ def migrate(dsn: str, directory: Path | None = None) -> list[str]:
         SchemaError: an applied migration was edited, a file fails, or the schema is newer.
     """
     directory = directory or sql_directory()
-    wanted = _wanted(directory)
-    migrations = _read_files(directory / "migrations")
+    wanted = shipped(directory)
     with closing(connect(dsn, application_name="pgvigil-migrate")) as connection, transaction(connection):
         fetch(connection, "select pg_advisory_xact_lock(hashtext('pgvigil.migrate')) is null as locked")
-        steps = _compare(wanted, _applied(connection))
-        edited = [step.name for step in steps if step.state == "edited"]
-        if edited:
+        steps = _compare(connection, wanted)
+        if edited := [step.name for step in steps if step.state == "edited"]:
             message = f"{', '.join(edited)} was edited after it had been applied"
             raise SchemaError(message, "Restore the file, and put the change into a new migration")
         pending = [step.name for step in steps if step.state == "pending"]
         if not pending:
             return []
-        run_script(connection, "bootstrap.sql", (directory / "bootstrap.sql").read_text(encoding="utf-8"))
-        for name in pending:
-            if name != _CODE:
-                run_script(connection, f"migrations/{name}", migrations[name])
+        migrations = [f"migrations/{name}" for name in pending if name != _CODE]
         # Code stands on the newest tables, and some tables (grants) on the newest code: always run it whole.
-        for name, text in _read_files(directory / "code").items():
-            run_script(connection, f"code/{name}", text)
+        code = [f"code/{name}" for name in _read_files(directory / "code")]
+        for name in ("bootstrap.sql", *migrations, *code):
+            run_script(connection, name, (directory / name).read_text(encoding="utf-8"))
         fetch(connection, "select pgvigil.ensure_partitions(now())")
         for name in {*pending, _CODE}:
             fetch(
