@@ -8,7 +8,7 @@ import sys
 import termios
 import time
 import tty
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import timedelta
 from threading import Event, Thread
 from typing import TYPE_CHECKING
@@ -126,18 +126,14 @@ def _watch(console: Console, feed: _Feed, refresh_seconds: float, stop: Event) -
 @contextmanager
 def _keyboard() -> Iterator[Callable[[], bool]]:
     """Give a function that waits for the next redraw and tells whether q was pressed; keys leave no trace."""
-    if not sys.stdin.isatty():
-        yield lambda: Event().wait(_REDRAW_SECONDS)  # never set: it only waits
-        return
-    keyboard = sys.stdin.fileno()
-    before = termios.tcgetattr(keyboard)
+    keyboards = [sys.stdin.fileno()] if sys.stdin.isatty() else []
 
     def q_pressed() -> bool:
-        ready, _, _ = select.select([keyboard], [], [], _REDRAW_SECONDS)
-        return bool(ready) and os.read(keyboard, 1024) in {b"q", b"Q", b""}
+        ready, _, _ = select.select(keyboards, [], [], _REDRAW_SECONDS)
+        return any(os.read(keyboard, 1024) in {b"q", b"Q", b""} for keyboard in ready)
 
-    tty.setcbreak(keyboard)  # leaves Ctrl-C what it is
-    try:
+    with ExitStack() as undo:
+        for keyboard in keyboards:
+            undo.callback(termios.tcsetattr, keyboard, termios.TCSADRAIN, termios.tcgetattr(keyboard))
+            tty.setcbreak(keyboard)  # leaves Ctrl-C what it is
         yield q_pressed
-    finally:
-        termios.tcsetattr(keyboard, termios.TCSADRAIN, before)

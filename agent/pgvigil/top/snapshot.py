@@ -57,12 +57,12 @@ select
 from ({_HOSTS}) as w
 cross join lateral (
     select
-        c.buckets,
-        make_interval(secs => d.seconds * c.buckets) as span,
-        to_timestamp(ceil(extract(epoch from statement_timestamp()) / d.seconds) * d.seconds) as at
-    from (select %s::float8 as seconds, extract(epoch from w.sample_interval) as pause) as a
-    cross join lateral (select greatest(1, least(24, floor(a.seconds / 2 / a.pause)))::integer as buckets) as c
-    cross join lateral (select a.seconds / c.buckets as seconds) as d
+        greatest(1, least(24, floor(a.seconds / 2 / extract(epoch from w.sample_interval))))::integer as buckets,
+        make_interval(secs => a.seconds) as span
+    from (select %s::float8 as seconds) as a
+) as c
+cross join lateral (
+    select c.buckets, c.span, date_bin(c.span / c.buckets, now() + c.span / c.buckets, 'epoch') as at
 ) as b
 """  # noqa: S608 - our own text
 
