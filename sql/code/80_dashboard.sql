@@ -116,7 +116,10 @@ select
     a.reopened,
     a.detail,
     dashboard.silenced_by(a.host_id, a.metric, a.resource, statement_timestamp()) as silence_id,
-    (select t.note from pgvigil.threshold as t where t.threshold_id = a.threshold_id) as note,
+    (
+        select t.note from pgvigil.threshold as t
+        where t.threshold_id = a.threshold_id
+    ) as note,
     a.host_id,
     a.alert_id
 from pgvigil.alert as a
