@@ -1,4 +1,4 @@
--- Half an hour of a small fleet that has a bad day: db1 computes too much, web2 runs full, web4 does not answer.
+-- An hour of a small fleet that has a bad day: db1 computes too much, web2 runs full, web4 does not answer.
 -- Waves instead of random numbers, so that each picture shows the same.
 
 insert into pgvigil.recipient (address) values ('ops@example.org');
@@ -20,7 +20,7 @@ begin
             extract(epoch from at - v_now) / 60 as minute,
             0.5 + sin(extract(epoch from at - v_now) / (60 + 13 * v_number) + v_number) / 2 as wave
         from generate_series(
-            v_now - interval '30 minutes', v_now - case v_host when 'web4' then interval '7 minutes' else interval '0' end,
+            v_now - interval '1 hour', v_now - case v_host when 'web4' then interval '7 minutes' else interval '0' end,
             interval '10 seconds'
         ) as at;
 
@@ -46,7 +46,7 @@ begin
         )
         select v_id, at, at, '/', u, 4, wave, (u / 100 * 80e9)::bigint, ((1 - u / 100) * 80e9)::bigint, 2e5 * wave, 3e5 * wave
         from beat, lateral (
-            select case v_host when 'web2' then least(96.5, 93 + (minute + 30) * 0.2) else 35 + v_number * 5 end as u
+            select case v_host when 'web2' then 93 + least(3.5, greatest(0, (minute + 30) * 0.2)) else 35 + v_number * 5 end as u
         ) as used
         order by at;
 
@@ -72,3 +72,15 @@ begin
     end loop;
 end;
 $$;
+
+-- That took its time. Whoever is alive has just been heard.
+update pgvigil.host
+set last_seen_at = clock_timestamp()
+where host_name <> 'web4';
+update pgvigil.cpu_log as l
+set updated_at = clock_timestamp()
+from pgvigil.host as h
+where
+    h.host_id = l.host_id
+    and h.host_name <> 'web4'
+    and l.created_at = (select max(n.created_at) from pgvigil.cpu_log as n);
