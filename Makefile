@@ -96,7 +96,7 @@ $(VENV)/.demo: pyproject.toml | $(BIN)/pip
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml | $(BIN)/pip
-	@echo "installing pgvigil with all that its tests need into $(VENV) (about 400 MB, once) .."
+	@echo "installing pgvigil with all that its tests need into $(VENV) (about 300 MB, once) .."
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $(VENV)/.demo $@
 
