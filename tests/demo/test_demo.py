@@ -62,6 +62,17 @@ def test_demo_prints_the_line_for_psql(demo):
     assert re.search(r'psql "host=/tmp/pgvigil-\S+ port=5432 dbname=pgvigil user=operator"', demo)
 
 
+def test_readme_quotes_the_demo(demo):
+    """Each line that the README shows is printed, with the names and numbers of another machine."""
+    quoted = re.search(r"(?ms)^\$ make demo FOR=60\n(.*?)^```", (ROOT / "README.md").read_text())[1]
+    lines = [line for line in quoted.splitlines() if not re.match(r"making|installing|\.\.", line)]
+    assert len(lines) > 10
+    for line in lines:
+        pattern = re.sub(r"\d+(\\\.\d+)?", r"[\\d.]+", re.escape(line.removesuffix(" ..")))
+        pattern = re.sub(r"(\\ )+", r"\\s+", pattern).replace("host=vm", r"host=\S+")
+        assert re.search(pattern, demo), line
+
+
 @contextmanager
 def running_demo():
     """Run the demo without an end; give the process and the psql connection string that it prints."""

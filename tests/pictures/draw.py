@@ -48,7 +48,7 @@ def main() -> None:
             connection.close()
             silent = [host.host_name for host in snapshot.hosts if host.status == "silent"]
             if silent != ["web4"]:
-                sys.exit(f"silent are {silent} instead of web4 alone: this machine was too slow to draw them; try again")
+                sys.exit(f"silent are {silent} instead of web4 alone: this machine was too slow; try again")
             draw_top(View(snapshot, now=snapshot.taken_at, height=LINES - 1))
             mail = next(each for each in sink.deliveries if each.event == "fired" and "db1" in each.subject)
             draw_mail(mail.path.with_suffix(".html"), directory)
