@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -67,7 +68,8 @@ def test_refused_sample_is_told_once_kept_and_holds_up_nothing(database, tmp_pat
         wait_until(lambda: [("sample_refused", True, 2)] == fetch(database, problem), "the report")
         agent.terminate()
     assert 1 == agent.log.count("sample_refused")
-    kept = sqlite3.connect(spool / "spool.sqlite3").execute("select sum(is_refused) from sample").fetchone()
+    with closing(sqlite3.connect(spool / "spool.sqlite3")) as kept_on_disk:
+        kept = kept_on_disk.execute("select sum(is_refused) from sample").fetchone()
     assert (2,) == kept
 
 

@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -199,6 +200,7 @@ def test_full_disk_loses_nothing(small_disk, spool_of, caplog):
     (small_disk / "filler").unlink()
     spool.add([sample(2000)])
     spool.close()
-    found = sqlite3.connect(small_disk / "spool.sqlite3").execute("select count(*) from sample").fetchone()
+    with closing(sqlite3.connect(small_disk / "spool.sqlite3")) as database:
+        found = database.execute("select count(*) from sample").fetchone()
     assert (501,) == found
     assert ["spool_failed", "spool_back"] == [record.message.split()[0] for record in caplog.records]
