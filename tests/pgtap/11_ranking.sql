@@ -129,9 +129,12 @@ select is(pg_temp.winner(), null, 'a retired host is not listed');
 update pgvigil.host set is_deleted = false where host_name = 'web1';
 
 -- The gate of cpu_log by position: cpu_usage, iowait_usage, steal_usage, load_1m; of memory_log: memory_usage, available.
+-- What comes after these is another metric's.
 create function pg_temp.gate(p_table text default 'cpu_log', p_host text default 'web1') returns text language sql as $$
-    select g.above::text || g.below::text from pgvigil.gate as g
+    select g.above[1:n.metrics]::text || g.below[1:n.metrics]::text
+    from pgvigil.gate as g
     inner join pgvigil.host as h on h.host_id = g.host_id
+    cross join (values (case p_table when 'cpu_log' then 4 else 2 end)) as n (metrics)
     where h.host_name = p_host and g.log_table = p_table
 $$;
 delete from pgvigil.threshold;
