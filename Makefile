@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 FOR ?=
 ONLY ?=
+SQL := sql/bootstrap.sql sql/migrations sql/code
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' agent/pgvigil/__init__.py)
 
 .DEFAULT_GOAL := help
@@ -40,7 +41,7 @@ lint: $(VENV)/.dev ## ruff, mypy strict, sqlfluff, actionlint, zizmor
 	$(BIN)/ruff check agent grafana tests
 	$(BIN)/ruff format --check agent grafana tests
 	$(BIN)/mypy
-	$(BIN)/sqlfluff lint --disable-progress-bar --nocolor sql
+	$(BIN)/sqlfluff lint --disable-progress-bar --nocolor $(SQL)
 	$(BIN)/actionlint -shellcheck= .github/workflows/*.yml
 	$(BIN)/zizmor --offline --pedantic --quiet --no-progress .github
 
@@ -51,7 +52,7 @@ lint-deploy: $(VENV)/.deploy ## ansible-lint, yamllint
 format: $(VENV)/.dev ## let ruff and sqlfluff put the files into shape
 	$(BIN)/ruff check --fix agent grafana tests
 	$(BIN)/ruff format agent grafana tests
-	$(BIN)/sqlfluff fix --disable-progress-bar --nocolor sql
+	$(BIN)/sqlfluff fix --disable-progress-bar --nocolor $(SQL)
 
 bench: $(VENV)/.dev ## measure: a table, and bench-results/*.json; ONLY=fleet measures only that
 	@$(BIN)/python tests/bench/run.py $(addprefix --only ,$(ONLY))
