@@ -78,13 +78,15 @@ def of_events(name: str, unit: str, values: Sequence[float], percent: int) -> li
 class Context:
     """What a subject may use.
 
-    `quick` is for those who only want to see that it runs, `full` takes an hour, `hosts` are the sizes of the fleet.
+    `quick` is for those who only want to see that it runs, `full` takes an hour, `hosts` are the sizes of the fleet, in
+    `keep` the server of the history stays, to be asked again.
     """
 
     quick: bool
     say: Callable[[str], None]
     full: bool = False
     hosts: Sequence[int] = ()
+    keep: Path | None = None
 
     @property
     def rounds(self) -> int:
@@ -92,15 +94,19 @@ class Context:
         return 1 if self.quick else 3
 
     @contextmanager
-    def server(self, **settings: str) -> Iterator[tuple[EmbeddedPostgres, Path]]:
-        """Run PostgreSQL 18 with a migrated database `pgvigil` and, beside it, a directory for logs."""
+    def server(self, keep: Path | None = None, **settings: str) -> Iterator[tuple[EmbeddedPostgres, Path]]:
+        """Run PostgreSQL 18 with a migrated database `pgvigil` and, beside it, a directory for logs.
+
+        With `keep` all of it stays in that directory, and the next time it is there already.
+        """
         with tempfile.TemporaryDirectory(prefix="pgvigil-", dir="/tmp") as name:
             scratch = Path(name)
             scratch.chmod(0o755)  # as root, PostgreSQL runs as nobody
-            directory = scratch / "pg"
+            directory = keep or scratch / "pg"
             with EmbeddedPostgres(directory, bin_directory=bin_directories()[18], settings=settings) as postgres:
                 with connect(postgres.dsn()) as connection:
-                    connection.execute("create database pgvigil")
+                    if not one(connection, "select exists (select from pg_database where datname = 'pgvigil')"):
+                        connection.execute("create database pgvigil")
                 migrate(postgres.dsn("pgvigil"))
                 yield postgres, scratch
 

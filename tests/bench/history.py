@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import random
+import sys
 import time
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import past
+import psycopg
 from figures import Context, Figure, connect, of_events, of_rounds, one
+from past import MODELS, RESOURCES
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+import dashboards
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from figures import Connection
 
 NAME = "history"
 TITLE = "History: a day of samples, a week packed, 30 days of five-minute and a year of hourly rollups"
 
-_MODULES = ("cpu", "memory", "disk", "network")
-_MODELS = 4  # hosts whose samples are made one by one; the packed days of the others are copies of theirs
-_RESOURCES = {
-    "cpu": ["cpu-total"],
-    "memory": ["memory", "swap"],
-    "disk": ["/", "/boot", "/home", "/var/lib/postgresql"],
-    "network": ["eno1", "eno2", "bond0", "bond0.7", "wg0"],
-}
 # Numbers as the agent rounds them. Busy: percentages and traffic that never stand still; all but one disk are idle.
 _SAMPLES = {
     "cpu": (
@@ -72,47 +74,29 @@ from (
 cross join unnest(%(names)s::text []) with ordinality as x (name, nr)
 order by v.n, v.host_id
 """
-_MAKE_ROLLUPS = """
-insert into pgvigil.{module}_rollup_{suffix} (bucket_at, host_id, samples, resource, {columns})
-select date_bin(%(width)s::interval, now(), '2000-01-01') - n * %(width)s::interval, h, 30, x, {values}
-from
-    generate_series(%(count)s::integer, 1, -1) as n, generate_series(1, %(hosts)s::integer) as h,
-    unnest(%(names)s::text []) as x
-"""
-_MAKE_FLEET = """
-insert into pgvigil.fleet_rollup (width, bucket_at, metric, value, value_max)
-select
-    %(suffix)s, date_bin(%(width)s::interval, now(), '2000-01-01') - n * %(width)s::interval, m.metric, random(),
-    random()
-from pgvigil.metric as m, generate_series(%(count)s::integer, 1, -1) as n
-where m.log_table = %(log_table)s
-"""
-_COPY_PACKED = """
-insert into pgvigil_partition.{to} (hour_at, host_id, {columns})
-select p.hour_at + %(days)s::integer * interval '1 day', h, {columns}
-from generate_series(1, %(hosts)s::integer) as h
-inner join pgvigil_partition.{model} as p on p.host_id = 1 + h %% %(models)s::integer
-on conflict do nothing
-"""
-_SPANS = {"an hour": "1 hour", "a day": "1 day", "a week": "7 days", "30 days": "30 days", "a year": "365 days"}
+_SPANS = {"15 minutes": "15 minutes", "24 hours": "1 day", "30 days": "30 days", "a year": "365 days"}
 
 
 def run(context: Context) -> list[Figure]:
     """Fill a server, weigh it, and ask it what Grafana asks."""
-    hosts = 1000 if context.full else 8 if context.quick else 40
-    settings = {"shared_buffers": "2GB" if context.full else "512MB", "max_wal_size": "8GB", "fsync": "off"}
-    with context.server(**settings) as (postgres, _), connect(postgres.dsn("pgvigil")) as owner:
-        owner.execute("set timezone = 'UTC'; set session_replication_role = replica; set synchronous_commit = off")
-        owner.execute("set jit = off; set work_mem = '64MB'")
-        started = time.monotonic()
-        figures = _packing(context, owner)
-        context.say(f"{hosts} hosts: samples of today, packed days, rollups")
-        _fill(owner, hosts)
-        size = one(owner, "select pg_database_size(current_database())::float8 / 1e9")
-        context.say(f"filled with {size:.1f} GB after {time.monotonic() - started:.0f} s")
-        figures += [of_rounds(f"database of {hosts} hosts", "GB", [size])]
-        figures += _rolling_up(owner, hosts)
-        return figures + _queries(context, owner, hosts)
+    hosts = [*context.hosts, 1000 if context.full else 8 if context.quick else 40][0]
+    memory = {"shared_buffers": "2GB" if context.full else "512MB"}
+    with context.server(context.keep, **past.SETTINGS, **memory) as (postgres, _):
+        dsn = postgres.dsn("pgvigil")
+        with connect(dsn) as owner:
+            owner.execute(past.SESSION)
+            figures = []
+            if not one(owner, "select exists (select from pgvigil.rollup_progress)"):
+                started = time.monotonic()
+                figures = _packing(context, owner)
+                context.say(f"{hosts} hosts: samples of today, packed days, rollups, incidents")
+                days = past.fill(dsn, hosts, postgres.socket_directory)
+                size = one(owner, "select pg_database_size(current_database())::float8 / 1e9")
+                context.say(f"filled with {size:.1f} GB after {time.monotonic() - started:.0f} s, {days} days of it packed")
+                figures += [of_rounds(f"database of {hosts} hosts", "GB", [size])]
+                figures += _rolling_up(owner, hosts)
+            owner.execute("do 'begin create role bench_reader login in role pgvigil_reader; exception when others then end'")
+        return figures + _queries(context, postgres.dsn("pgvigil", "bench_reader"))
 
 
 def _bytes(owner: Connection, kind: str) -> dict[str, float]:
@@ -129,7 +113,7 @@ def _make_samples(owner: Connection, module: str, begin: str, hosts: int) -> Non
     resource = one(owner, "select resource_column from pgvigil.log_table where log_table = %s", f"{module}_log")
     columns, values = _SAMPLES[module]
     statement = _MAKE_SAMPLES.format(module=module, resource=resource, columns=columns, values=values)
-    owner.execute(statement.encode(), {"begin": begin, "hosts": hosts, "names": _RESOURCES[module]})
+    owner.execute(statement.encode(), {"begin": begin, "hosts": hosts, "names": RESOURCES[module]})
 
 
 def _packing(context: Context, owner: Connection) -> list[Figure]:
@@ -137,13 +121,13 @@ def _packing(context: Context, owner: Connection) -> list[Figure]:
     begin = one(owner, "select date_trunc('day', now()) - interval '3 days'")
     owner.execute("select pgvigil.ensure_partitions(%s)", (begin,))
     owner.execute(
-        "insert into pgvigil.host (host_name) select 'host' || n from generate_series(1, %s::integer) as n", (_MODELS,)
+        "insert into pgvigil.host (host_name) select 'host' || n from generate_series(1, %s::integer) as n", (MODELS,)
     )
-    for module in _MODULES:
-        _make_samples(owner, module, begin, _MODELS)
+    for module in RESOURCES:
+        _make_samples(owner, module, begin, MODELS)
     owner.execute("vacuum analyze")
-    samples = 8640 * _MODELS
-    values = {module: samples * len(_RESOURCES[module]) * len(_SAMPLES[module][0].split(",")) for module in _MODULES}
+    samples = 8640 * MODELS
+    values = {module: samples * len(RESOURCES[module]) * len(_SAMPLES[module][0].split(",")) for module in RESOURCES}
     raw = _bytes(owner, "log")
     context.say("packing")
     spent = []
@@ -165,7 +149,7 @@ def _packing(context: Context, owner: Connection) -> list[Figure]:
             per_row,
             [raw[module] / values[module]],
         )
-        for module in _MODULES
+        for module in RESOURCES
     ]
     total = sum(values.values())
     return [
@@ -173,67 +157,8 @@ def _packing(context: Context, owner: Connection) -> list[Figure]:
         of_rounds("packed history, all modules", "bytes per value", [sum(packed.values()) / total], per_row,
                   [sum(raw.values()) / total]),
         *figures,
-        of_rounds("packing a day of a host", "ms", [1000 * sum(spent) / _MODELS]),
+        of_rounds("packing a day of a host", "ms", [1000 * sum(spent) / MODELS]),
     ]  # fmt: skip
-
-
-def _fill(owner: Connection, hosts: int) -> None:
-    """Make the other hosts, a day of samples of all of them, and their past."""
-    owner.execute(
-        "insert into pgvigil.host (host_name) select 'host' || n from generate_series(%s::integer, %s::integer) as n",
-        (_MODELS + 1, hosts),
-    )
-    owner.execute("select pgvigil.ensure_partitions(now() - n * interval '7 days') from generate_series(0, 53) as n")
-    while one(owner, "select pgvigil.drop_expired_partitions(now())"):  # those of samples that would be gone
-        pass
-    begin = one(owner, "select date_bin('10 seconds', now(), '2000-01-01') - interval '1 day'")
-    for module in _MODULES:
-        _make_samples(owner, module, begin, hosts)
-        _copy_packed_days(owner, module, hosts)
-        for suffix, width, count in (("5m", "5 minutes", 30 * 288), ("1h", "1 hour", 365 * 24)):
-            columns = _columns_of(owner, f"{module}_rollup_{suffix}", ("bucket_at", "host_id", "samples", "resource"))
-            values = {"width": width, "count": count, "hosts": hosts, "names": _RESOURCES[module]}
-            values |= {"suffix": suffix, "log_table": f"{module}_log"}
-            statement = _MAKE_ROLLUPS.format(
-                module=module,
-                suffix=suffix,
-                columns=", ".join(columns),
-                values=", ".join(["random() * 100"] * len(columns)),
-            )
-            owner.execute(statement.encode(), values)
-            owner.execute(_MAKE_FLEET, values)
-    owner.execute(
-        "insert into pgvigil.rollup_progress select host_id, date_bin('1 hour', now(), '2000-01-01') from pgvigil.host"
-    )
-    owner.execute("vacuum analyze")
-
-
-def _columns_of(owner: Connection, table: str, others: tuple[str, ...]) -> list[str]:
-    rows = owner.execute(
-        "select attname from pg_attribute where attrelid = %s::regclass and attnum > 0 and not attname = any(%s)"
-        " order by attnum",
-        (f"pgvigil.{table}", list(others)),
-    )
-    return [row[0] for row in rows]
-
-
-def _copy_packed_days(owner: Connection, module: str, hosts: int) -> None:
-    """Give each host the packed day of one of the models, on each of seven days."""
-    columns = ", ".join(_columns_of(owner, f"{module}_packed", ("hour_at", "host_id")))
-    today = one(owner, "select current_date")
-    model = f"{module}_packed_{today - timedelta(days=3):%Y%m%d}"
-    for back in range(2, 9):
-        day = today - timedelta(days=back)
-        to = f"{module}_packed_{day:%Y%m%d}"
-        if not one(owner, "select to_regclass('pgvigil_partition.' || %s) is not null", to):
-            like = f"(like pgvigil.{module}_packed including all) with (toast_tuple_target = 512)"
-            bounds = f"for values from ('{day}') to ('{day + timedelta(days=1)}')"
-            owner.execute(f"create table pgvigil_partition.{to} {like}".encode())
-            owner.execute(
-                f"alter table pgvigil.{module}_packed attach partition pgvigil_partition.{to} {bounds}".encode()
-            )
-        statement = _COPY_PACKED.format(to=to, model=model, columns=columns)
-        owner.execute(statement.encode(), {"days": 3 - back, "hosts": hosts, "models": _MODELS})
 
 
 def _rolling_up(owner: Connection, hosts: int) -> list[Figure]:
@@ -254,26 +179,35 @@ def _rolling_up(owner: Connection, hosts: int) -> list[Figure]:
     return figures
 
 
-def _queries(context: Context, owner: Connection, hosts: int) -> list[Figure]:
-    """Ask as Grafana does, of hosts at random, some in parallel to nothing else."""
-    owner.execute("set session_replication_role = origin; set role pgvigil_reader")
-    asked: dict[str, tuple[str, dict[str, str]]] = {
-        name: (f"select * from dashboard.{name}", {}) for name in ("host_now", "open_alert", "recent_mail")
-    }
-    for words, span in _SPANS.items():
-        for module in _MODULES:
-            query = f"select * from dashboard.{module}_series(%(host)s, now() - %(span)s::interval, now(), 1000)"
-            asked[f"{module}_series, {words}"] = (query, {"span": span})
-        query = "select * from dashboard.fleet_series('cpu_usage', now() - %(span)s::interval, now(), 1000)"
-        asked[f"fleet_series, {words}"] = (query, {"span": span})
-    figures = []
-    for name, (query, values) in asked.items():
-        context.say(name)
-        spent = []
-        for _ in range(5 if context.quick else 40):
-            host = f"host{random.randint(1, hosts)}"  # noqa: S311 - not a secret
-            began = time.monotonic()
-            owner.execute(query.encode(), {**values, "host": host})  # received, not parsed
-            spent.append(1000 * (time.monotonic() - began))
-        figures.append(of_events(name, "ms", spent, 95)[1])
-    return figures
+def _queries(context: Context, dsn: str) -> list[Figure]:
+    """Ask each query of each dashboard as Grafana does, of hosts at random, nothing else at work."""
+    figures: list[tuple[str, list[float]]] = []
+    # as Grafana: the simple protocol, nothing prepared
+    with psycopg.connect(dsn, autocommit=True, cursor_factory=psycopg.ClientCursor) as reader:
+        end = one(reader, "select max(sampled_at) from dashboard.host_now")
+        names = [name for (name,) in reader.execute("select host_name from dashboard.host_state").fetchall()]
+        for sql, place in _asked().items():
+            for words, span in _SPANS.items() if "$__time" in sql else (("", "0"),):
+                start = end - one(reader, "select %s::interval", span)
+                spent = []
+                for _ in range(5 if context.quick else 40):
+                    values = {"host": random.choice(names), "disk": RESOURCES["disk"], "interface": RESOURCES["network"]}  # noqa: S311
+                    statement = dashboards.with_macros(dashboards.with_variables(sql, values), start, end)
+                    began = time.monotonic()
+                    reader.execute(statement.encode())  # received, not parsed
+                    spent.append(1000 * (time.monotonic() - began))
+                figures.append((f"{place}, {words}".rstrip(", "), spent))
+            context.say(f"{place}: {max(of_events('', '', spent, 95)[1].value for _, spent in figures[-len(_SPANS):]):.0f} ms")
+    ordered = sorted(figures, key=lambda figure: -of_events(*figure[:1], "ms", figure[1], 95)[1].value)
+    return [of_events(place, "ms", spent, 95)[1] for place, spent in ordered]
+
+
+def _asked() -> dict[str, str]:
+    """Return the queries of panels, annotations and variables, each once, and where it first stands."""
+    asked: dict[str, str] = {}
+    for path in dashboards.FILES:
+        dashboard = dashboards.load(path)
+        variables = [query for query, _ in dashboards.variables_of(dashboard).values()]
+        for query in [*variables, *dashboards.queries_of(dashboard)]:
+            asked.setdefault(query.sql, query.place)
+    return asked

@@ -41,6 +41,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one short round: shows that it runs, measures nothing")
     parser.add_argument("--full", action="store_true", help="history of 1,000 hosts: half an hour and 50 GB of /tmp")
     parser.add_argument("--hosts", type=_size, action="append", help="size of the fleet; can be repeated")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the server of the history there, or ask it again")
     parser.add_argument("--output", type=Path, default=Path("bench-results"), metavar="DIR", help="place of the JSON")
     options = parser.parse_args()
 
@@ -50,6 +51,7 @@ def main() -> None:
         lambda text: print(f"[{time.monotonic() - started:5.0f} s] {text}", flush=True),
         options.full,
         options.hosts or (),
+        options.keep and options.keep.absolute(),
     )
     report: dict[str, Any] = {"started_at": datetime.now(UTC).isoformat(timespec="seconds"), "quick": options.quick}
     report |= {"machine": _machine(), "load_average_before": os.getloadavg(), "subjects": {}}
