@@ -1,7 +1,7 @@
-"""The past of a fleet, as fast as PostgreSQL takes it: a day of samples, a week packed, rollups of a year, its incidents.
+"""The past of a fleet, as fast as PostgreSQL takes it: a day of samples, a week packed, rollups, a year of incidents.
 
-Rows that are as wide as real ones are made once for all hosts, in COPY's binary form, and copied again for each beat with
-another time; indexes are built afterwards. WAL is spared by wal_level = minimal, VACUUM by COPY's FREEZE.
+Rows that are as wide as real ones are made once for all hosts, in COPY's binary form, and copied again for each beat
+with another time; indexes are built afterwards. WAL is spared by wal_level = minimal, VACUUM by COPY's FREEZE.
 """
 
 from __future__ import annotations
@@ -60,7 +60,9 @@ _PARTITIONS = """
 select c.relname, b.bounds[1]::timestamptz, b.bounds[2]::timestamptz
 from pg_inherits as i
 inner join pg_class as c on c.oid = i.inhrelid
-cross join lateral regexp_match(pg_get_expr(c.relpartbound, c.oid), $$FROM \\('([^']+)'\\) TO \\('([^']+)'\\)$$) as b (bounds)
+cross join lateral regexp_match(
+    pg_get_expr(c.relpartbound, c.oid), $$FROM \\('([^']+)'\\) TO \\('([^']+)'\\)$$
+) as b (bounds)
 where i.inhparent = %s::regclass
 order by 2
 """
@@ -91,24 +93,33 @@ def fill(dsn: str, hosts: int, directory: Path) -> int:
         )  # fmt: skip
         owner.execute(f"vacuum (analyze, process_toast false) {leaves}".encode())
         # The last, as it says that all of it is there.
-        owner.execute("insert into pgvigil.rollup_progress select host_id, date_bin('1 hour', %s, '2000-01-01')"
-                      " from pgvigil.host", (now,))  # fmt: skip
+        owner.execute(
+            "insert into pgvigil.rollup_progress (host_id, rolled_until, daily_until)"
+            " select host_id, %s, date_trunc('day', %s) from pgvigil.host", 2 * (_rolled_until(now),),
+        )  # fmt: skip
     return days
 
 
 def _fill_module(dsn: str, module: str, hosts: int, now: datetime) -> None:
-    hour, minutes = now.replace(minute=0, second=0), timedelta(minutes=5)
+    day, rolled = timedelta(days=1), _rolled_until(now)
     with connect(dsn) as connection:
         connection.execute(SESSION)
-        _copy(connection, f"{module}_log", hosts, now - timedelta(days=1), now, timedelta(seconds=10))
-        _copy(connection, f"{module}_rollup_5m", hosts, hour - timedelta(days=30), hour, minutes)
-        _copy(connection, f"{module}_rollup_1h", hosts, hour - timedelta(days=365), hour, 12 * minutes)
+        _copy(connection, f"{module}_log", hosts, (now - day, now, timedelta(seconds=10)))
+        _copy(connection, f"{module}_rollup_5m", hosts, (rolled - 30 * day, rolled, timedelta(minutes=5)))
+        rolled = rolled.replace(minute=0)
+        _copy(connection, f"{module}_rollup_1h", hosts, (rolled - 365 * day, rolled, timedelta(hours=1)))
+        rolled = rolled.replace(hour=0)
+        _copy(connection, f"{module}_rollup_1d", hosts, (rolled - 365 * day, rolled, day))
 
 
-def _copy(
-    connection: Connection, table: str, hosts: int, begin: datetime, end: datetime, step: timedelta
-) -> None:
-    """Fill the partitions of a table with a row of each resource of each host at each step."""
+def _rolled_until(now: datetime) -> datetime:
+    """Return how far the upkeep would have come."""
+    return now.replace(minute=now.minute // 5 * 5, second=0) - timedelta(minutes=5)
+
+
+def _copy(connection: Connection, table: str, hosts: int, span: tuple[datetime, datetime, timedelta]) -> None:
+    """Fill the partitions of a table with a row of each resource of each host, from begin to end at each step."""
+    begin, end, step = span
     blocks = [
         [b"".join(_rows(connection, table, range(1 + group, hosts + 1, _GROUPS))) for group in range(_GROUPS)]
         for _ in range(_VARIANTS)

@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one short round: shows that it runs, measures nothing")
     parser.add_argument("--full", action="store_true", help="history of 1,000 hosts: half an hour and 50 GB of /tmp")
     parser.add_argument("--hosts", type=_size, action="append", help="size of the fleet; can be repeated")
-    parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the server of the history there, or ask it again")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the history there, or ask it again")
     parser.add_argument("--output", type=Path, default=Path("bench-results"), metavar="DIR", help="place of the JSON")
     options = parser.parse_args()
 
