@@ -16,7 +16,7 @@ begin
         inner join pg_catalog.pg_attribute as a on a.attrelid = format('pgvigil.%I', t.log_table)::regclass
         cross join lateral (
             select format('pgvigil.%I', replace(t.log_table, '_log', w.suffix)) as table_name, c.*
-            from (values ('_rollup_5m'), ('_rollup_1h')) as w (suffix)
+            from (values ('_rollup_5m'), ('_rollup_1h'), ('_rollup_1d')) as w (suffix)
             cross join lateral (
                 values
                 (a.attname, case a.atttypid when 'real'::regtype then 'real' else 'double precision' end, 'Average of the bucket.'),

@@ -1,5 +1,5 @@
--- Rollups: five-minute and hourly buckets (average, maximum, count) of every series, so that a graph of a year reads
--- thousands of rows. tick() calls advance_rollups(), which works in small steps; each step is one transaction with the
+-- Rollups: five-minute, hourly and daily buckets (average, maximum, count) of every series, so that a graph of a year reads
+-- some hundred rows of each. tick() calls advance_rollups(), which works in small steps; each step is one transaction with the
 -- note of how far it came, and makes whole buckets anew, so a crash or a second run changes nothing.
 --
 -- No sample is missed, by two rules. A bucket is made late_after() its end, once no transaction is left that began to
@@ -53,6 +53,13 @@ begin
                 ', ' order by a.attnum
             ) as aggregates,
             string_agg(
+                format(
+                    '(sum(s.%1$I * s.samples) / sum(s.samples) filter (where s.%1$I is not null))::%3$s, max(s.%2$I)',
+                    a.attname, a.attname || '_max', case when a.atttypid = 'real'::regtype then 'real' else 'float8' end
+                ),
+                ', ' order by a.attnum
+            ) as weighted,
+            string_agg(
                 format('%1$I = excluded.%1$I, %2$I = excluded.%2$I', a.attname, a.attname || '_max'),
                 ', ' order by a.attnum
             ) as assignments
@@ -76,8 +83,18 @@ begin
         for v_rollup in
             select
                 format('%s_rollup_%s', v_table.module, w.suffix) as name,
-                w.width
-            from (values ('5m', interval '5 minutes'), ('1h', interval '1 hour')) as w (suffix, width)
+                w.width,
+                w.source,
+                w.resource_column,
+                w.samples,
+                w.aggregates
+            from (
+                values
+                ('5m', interval '5 minutes', null, v_table.resource_column, 'count(*)', v_table.aggregates),
+                ('1h', '1 hour', null, v_table.resource_column, 'count(*)', v_table.aggregates),
+                -- Of the hours: the samples may be gone. Where some samples lack a value, its average is weighted by all of them.
+                ('1d', '1 day', v_table.module || '_rollup_1h', 'resource', 'sum(s.samples)', v_table.weighted)
+            ) as w (suffix, width, source, resource_column, samples, aggregates)
         loop
             execute format(
                 $template$
@@ -89,18 +106,30 @@ set plan_cache_mode = force_custom_plan
 as $roll_up$
 begin
     insert into pgvigil.%2$I as r (bucket_at, host_id, resource, samples, %3$s)
-    select date_bin(%4$L, s.created_at, '2000-01-01 00:00+00'), s.host_id, s.%5$I, count(*), %6$s
+    select date_bin(%4$L, s.%9$I, '2000-01-01 00:00+00'), s.host_id, s.%5$I, %10$s, %6$s
     from unnest(p_host_ids) as h (host_id)
-    cross join lateral pgvigil.%7$I(h.host_id, p_from, p_until) as s
-    where not s.is_deleted
+    cross join lateral %7$s as s
     group by 1, 2, 3
     on conflict (host_id, bucket_at, resource) do update set samples = excluded.samples, %8$s
     where r is distinct from excluded;
 end
 $roll_up$
                 $template$,
-                'make_' || v_rollup.name, v_rollup.name, v_table.columns, v_rollup.width, v_table.resource_column,
-                v_table.aggregates, v_table.module || '_samples', v_table.assignments
+                'make_' || v_rollup.name, v_rollup.name, v_table.columns, v_rollup.width, v_rollup.resource_column,
+                v_rollup.aggregates,
+                case when v_rollup.source is null
+                    then format(
+                        '(select x.* from pgvigil.%I(h.host_id, p_from, p_until) as x where not x.is_deleted)',
+                        v_table.module || '_samples'
+                    )
+                    else format(
+                        '(select x.* from pgvigil.%I as x where x.host_id = h.host_id and x.bucket_at >= p_from'
+                        ' and x.bucket_at < p_until)',
+                        v_rollup.source
+                    )
+                end,
+                v_table.assignments, case when v_rollup.source is null then 'created_at' else 'bucket_at' end,
+                v_rollup.samples
             );
             execute format(
                 'comment on function pgvigil.%I(integer[], timestamptz, timestamptz) is %L',
@@ -132,7 +161,7 @@ begin
     end loop;
 end
 $$;
-comment on function pgvigil.roll_up(integer[], timestamptz, timestamptz, text) is 'Makes the buckets of a span of some hosts anew, width 5m or 1h; the span must begin and end with a bucket.';
+comment on function pgvigil.roll_up(integer[], timestamptz, timestamptz, text) is 'Makes the buckets of a span of some hosts anew, width 5m, 1h or 1d; the span must begin and end with a bucket.';
 
 
 create or replace function pgvigil.advance_horizon(p_as_of timestamptz)
@@ -172,108 +201,6 @@ $$;
 comment on function pgvigil.advance_horizon(timestamptz) is 'Until when every sample that was inserted is committed or gone.';
 
 
-create or replace function pgvigil.mark_fleet(p_at timestamptz)
-returns void
-language sql
-set search_path = ''
-as $$
-    insert into pgvigil.late_hour (host_id, hour_at, transaction_id)
-    select 0, date_bin('1 hour', p_at, '2000-01-01 00:00+00'), pg_current_xact_id()
-    from pgvigil.rollup_horizon as h
-    where h.fleet_until > p_at
-    on conflict do nothing
-$$;
-comment on function pgvigil.mark_fleet(timestamptz) is 'Notes that a host has got new buckets in an hour of which fleet_rollup is made already.';
-
-
-create or replace function pgvigil.roll_up_fleet(p_from timestamptz, p_until timestamptz, p_width text)
-returns void
-language plpgsql
-set search_path = ''
-set plan_cache_mode = force_custom_plan
-as $$
-declare
-    v_statement text;
-begin
-    for v_statement in
-        select format(
-            'insert into pgvigil.fleet_rollup as f (width, bucket_at, metric, value, value_max)'
-            ' select $3, r.bucket_at, m.metric, avg(m.value), max(m.highest) from pgvigil.host as h'
-            ' cross join lateral (select x.* from pgvigil.%I as x where x.host_id = h.host_id and x.bucket_at >= $1'
-            ' and x.bucket_at < $2 and x.resource %s) as r'
-            ' cross join lateral (values %s) as m (metric, value, highest) where m.value is not null group by 2, 3'
-            ' on conflict (width, metric, bucket_at) do update set value = excluded.value, value_max = excluded.value_max',
-            replace(t.log_table, '_log', '_rollup_' || p_width),
-            case t.log_table when 'cpu_log' then '= ''cpu-total''' when 'memory_log' then '= ''memory''' else 'is not null' end,
-            string_agg(
-                format('(%L, r.%I::float8, r.%I::float8)', m.metric, m.column_name, m.column_name || '_max'),
-                ', ' order by m.position
-            )
-        )
-        from pgvigil.log_table as t
-        inner join pgvigil.metric as m on m.log_table = t.log_table
-        group by t.log_table
-    loop
-        execute v_statement using p_from, p_until, p_width;
-    end loop;
-end
-$$;
-comment on function pgvigil.roll_up_fleet(timestamptz, timestamptz, text) is 'Makes the buckets of the whole fleet anew from those of the hosts, width 5m or 1h.';
-
-
-create or replace function pgvigil.advance_fleet(p_as_of timestamptz)
-returns integer
-language plpgsql
-set search_path = ''
-as $$
-declare
-    v_stop_at constant timestamptz := clock_timestamp() + pgvigil.setting('upkeep_budget')::interval;
-    v_target constant timestamptz := (select min(p.rolled_until) from pgvigil.rollup_progress as p);
-    v_from timestamptz := (
-        select h.fleet_until from pgvigil.rollup_horizon as h where h.fleet_until > '-infinity'
-    );
-    v_until timestamptz;
-    v_hour timestamptz;
-    v_count integer := 0;
-begin
-    while v_from < v_target and clock_timestamp() < v_stop_at
-    loop
-        v_hour := date_bin('1 hour', v_from, '2000-01-01 00:00+00') + interval '1 hour';
-        v_until := least(v_target, v_hour);
-        perform pgvigil.roll_up_fleet(v_from, v_until, '5m');
-        if v_until = v_hour then
-            perform pgvigil.roll_up_fleet(v_hour - interval '1 hour', v_hour, '1h');
-        end if;
-        update pgvigil.rollup_horizon as h set fleet_until = v_until;
-        v_from := v_until;
-        v_count := v_count + 1;
-    end loop;
-    for v_hour in
-        select distinct l.hour_at from pgvigil.late_hour as l
-        -- one hour of all hosts costs as much as five minutes of everything else: not for each late sample
-        where l.host_id = 0 and not l.marked_at between p_as_of - interval '10 minutes' and p_as_of
-        order by l.hour_at
-    loop
-        exit when clock_timestamp() >= v_stop_at;
-        delete from pgvigil.late_hour as l where l.host_id = 0 and l.hour_at = v_hour;
-        perform pgvigil.roll_up_fleet(v_hour, least(v_hour + interval '1 hour', v_from), '5m');
-        if v_hour + interval '1 hour' <= v_from then
-            perform pgvigil.roll_up_fleet(v_hour, v_hour + interval '1 hour', '1h');
-        end if;
-        v_count := v_count + 1;
-    end loop;
-    delete from pgvigil.fleet_rollup as f
-    using (values ('5m', '2 years'::interval), ('1h', '10 years')) as k (width, kept)
-    where
-        f.width = k.width
-        and f.metric in (select m.metric from pgvigil.metric as m)
-        and f.bucket_at < p_as_of - k.kept;
-    return v_count;
-end
-$$;
-comment on function pgvigil.advance_fleet(timestamptz) is 'Brings fleet_rollup up to the host that is furthest behind; returns how many steps that were.';
-
-
 create or replace function pgvigil.repair_rollups(p_as_of timestamptz, p_stop_at timestamptz)
 returns integer
 language plpgsql
@@ -284,7 +211,7 @@ declare
     v_count integer := 0;
 begin
     for v_hour in
-        select distinct l.host_id, l.hour_at, p.rolled_until
+        select distinct l.host_id, l.hour_at, p.rolled_until, p.daily_until, date_bin('1 day', l.hour_at, '2000-01-01 00:00+00') as day
         from pgvigil.late_hour as l
         inner join pgvigil.rollup_progress as p on p.host_id = l.host_id
         -- A replay brings many samples of the same hour: let it finish.
@@ -306,6 +233,9 @@ begin
                 array[v_hour.host_id], v_hour.hour_at, v_hour.hour_at + interval '1 hour', '1h'
             );
         end if;
+        if v_hour.day < v_hour.daily_until then
+            perform pgvigil.roll_up(array[v_hour.host_id], v_hour.day, v_hour.day + interval '1 day', '1d');
+        end if;
         perform pgvigil.mark_fleet(v_hour.hour_at);
         v_count := v_count + 1;
         exit when clock_timestamp() >= p_stop_at;
@@ -314,6 +244,53 @@ begin
 end
 $$;
 comment on function pgvigil.repair_rollups(timestamptz, timestamptz) is 'Makes the hours anew for which samples came late; returns how many.';
+
+
+create or replace function pgvigil.advance_days(p_stop_at timestamptz)
+returns integer
+language plpgsql
+set search_path = ''
+as $$
+declare
+    -- where to begin with hosts that were here before there were daily rollups
+    v_oldest constant timestamptz := (
+        select min(pgvigil.partition_day(c.relname))::timestamp at time zone 'UTC'
+        from pg_catalog.pg_inherits as i
+        inner join pg_catalog.pg_class as c on c.oid = i.inhrelid
+        where i.inhparent = 'pgvigil.cpu_rollup_1h'::regclass
+    );
+    v_from timestamptz;
+    v_until timestamptz;
+    v_host_ids integer[];
+    v_count integer := 0;
+begin
+    loop
+        select p.daily_until into v_from
+        from pgvigil.rollup_progress as p
+        where p.daily_until < date_bin('1 day', p.rolled_until, '2000-01-01 00:00+00')
+        order by p.daily_until
+        limit 1;
+        exit when not found;
+        v_host_ids := array(
+            select p.host_id
+            from pgvigil.rollup_progress as p
+            where p.daily_until = v_from and p.daily_until < date_bin('1 day', p.rolled_until, '2000-01-01 00:00+00')
+            order by p.host_id
+            limit 50
+        );
+        select least(min(date_bin('1 day', p.rolled_until, '2000-01-01 00:00+00')), greatest(v_from, v_oldest) + interval '7 days')
+        into v_until
+        from pgvigil.rollup_progress as p
+        where p.host_id = any(v_host_ids);
+        perform pgvigil.roll_up(v_host_ids, v_from, v_until, '1d');
+        update pgvigil.rollup_progress as p set daily_until = v_until where p.host_id = any(v_host_ids);
+        v_count := v_count + cardinality(v_host_ids);
+        exit when clock_timestamp() >= p_stop_at;
+    end loop;
+    return v_count;
+end
+$$;
+comment on function pgvigil.advance_days(timestamptz) is 'Rolls up the days that are over, and after an upgrade those of which there are hours; returns how many steps that were.';
 
 
 create or replace function pgvigil.advance_rollups(p_as_of timestamptz)
@@ -370,7 +347,7 @@ begin
         v_count := v_count + cardinality(v_host_ids);
         exit when clock_timestamp() >= v_stop_at;
     end loop;
-    return v_count + pgvigil.repair_rollups(p_as_of, v_stop_at);
+    return v_count + pgvigil.repair_rollups(p_as_of, v_stop_at) + pgvigil.advance_days(v_stop_at);
 end
 $$;
 comment on function pgvigil.advance_rollups(timestamptz) is 'Rolls up what has been stored since, and makes anew what came late, until upkeep_budget is spent; returns how many steps that were.';

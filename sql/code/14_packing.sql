@@ -57,7 +57,7 @@ as $samples$
     cross join lateral unnest(%5$s) as u (%6$s)
     where
         p.host_id = p_host_id
-        and p.hour_at > p_from - interval '1 hour'
+        and p.hour_at >= date_bin('1 hour', p_from, '2000-01-01 00:00+00')
         and p.hour_at < p_until
         and p.hour_at + interval '30 minutes' + u.created_at * interval '1 microsecond' >= p_from
         and p.hour_at + interval '30 minutes' + u.created_at * interval '1 microsecond' < p_until

@@ -474,6 +474,7 @@ begin
         ('advance_rollups', '0'),
         ('advance_fleet', '1 minute'),
         ('pack_history', '0'),
+        ('delete_expired_mail', '1 minute'),
         -- the last: what it locks stays locked until all of this is committed
         ('drop_expired_partitions', '1 minute')
     loop

@@ -1,4 +1,4 @@
--- Time series for graphs: dashboard.<module>_series(host_name, from, to, points) chooses between hourly rollups,
+-- Time series for graphs: dashboard.<module>_series(host_name, from, to, points) chooses between daily, hourly and
 -- five-minute rollups and samples by the width of a point, and joins them where one of them ends: what is not rolled up
 -- yet comes from the samples, what is older than the samples from the rollups.
 
@@ -27,7 +27,7 @@ comment on function pgvigil.series_step(timestamptz, timestamptz, integer) is 'W
 
 create or replace function pgvigil.series_span(
     p_host_id integer, p_log_table text, p_from timestamptz, p_until timestamptz, p_points integer,
-    out step interval, out hourly_until timestamptz, out five_minute_until timestamptz
+    out step interval, out daily_until timestamptz, out hourly_until timestamptz, out five_minute_until timestamptz
 )
 returns record
 language plpgsql
@@ -37,18 +37,22 @@ as $$
 declare
     v_table pgvigil.log_table;
     v_interval interval := (select h.sample_interval from pgvigil.host as h where h.host_id = p_host_id);
-    v_rolled_until timestamptz := (
-        select p.rolled_until from pgvigil.rollup_progress as p where p.host_id = p_host_id
-    );
+    v_rolled_until timestamptz;
+    v_days_until timestamptz;
     -- Whole days, for whole days are dropped; one more, for the next may be dropped while we read.
     v_today constant timestamptz := date_bin('1 day', statement_timestamp(), '2000-01-01 00:00+00') + interval '1 day';
 begin
     step := pgvigil.series_step(p_from, p_until, p_points);
     select * into v_table from pgvigil.log_table as t where t.log_table = p_log_table;
+    select p.rolled_until, p.daily_until into v_rolled_until, v_days_until
+    from pgvigil.rollup_progress as p
+    where p.host_id = p_host_id;
     v_rolled_until := coalesce(v_rolled_until, '-infinity');
-    -- Older than the samples: five-minute rollups; older than those: hourly ones.
+    v_days_until := coalesce(v_days_until, '-infinity');
+    -- Older than the samples: five-minute rollups; older than those: hourly ones; than those: daily ones.
     five_minute_until := least(v_today - v_table.retention, v_rolled_until);
     hourly_until := v_today - v_table.five_minute_retention;
+    daily_until := v_today - v_table.hourly_retention;
     -- A graph may as well have some points fewer than it asked for, if that saves most of the rows.
     if step >= interval '2 minutes' then
         step := greatest(step, interval '5 minutes');
@@ -58,14 +62,19 @@ begin
         step := greatest(step, interval '1 hour');
         hourly_until := date_bin('1 hour', v_rolled_until, '2000-01-01 00:00+00');
     end if;
-    hourly_until := least(hourly_until, date_bin('1 hour', v_rolled_until, '2000-01-01 00:00+00'));
+    if step >= interval '6 hours' then
+        step := greatest(step, interval '24 hours');
+        daily_until := v_days_until;
+    end if;
+    daily_until := least(daily_until, v_days_until);
+    hourly_until := greatest(least(hourly_until, date_bin('1 hour', v_rolled_until, '2000-01-01 00:00+00')), daily_until);
     five_minute_until := greatest(five_minute_until, hourly_until);
     if step <= v_interval then
         step := null;
     end if;
 end
 $$;
-comment on function pgvigil.series_span(integer, text, timestamptz, timestamptz, integer) is 'How a graph is read: width of a point (null: each sample is one), until when from hourly rollups, and from there until when from five-minute ones; the rest is samples.';
+comment on function pgvigil.series_span(integer, text, timestamptz, timestamptz, integer) is 'How a graph is read: width of a point (null: each sample is one), until when from daily rollups, from there until when from hourly and from five-minute ones; the rest is samples.';
 
 
 create or replace function pgvigil.rebuild_series()
@@ -119,15 +128,20 @@ rows 1000
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_custom_plan
 set jit = off
+-- The rows of a host lie far apart, for they came beat by beat: a bitmap has their pages read ahead, an index scan has not.
+set enable_indexscan = off
+set effective_io_concurrency = 64
 as $series$
 #variable_conflict use_column
 declare
     v_host_id constant integer := (select h.host_id from pgvigil.host as h where h.host_name = p_host_name);
     v_span record;
     v_width interval := (select h.sample_interval from pgvigil.host as h where h.host_id = v_host_id);
+    v_gap interval;
 begin
     v_span := pgvigil.series_span(v_host_id, %8$L, p_from, p_to, p_points);
     v_width := greatest(v_width, v_span.step);
+    v_gap := pgvigil.setting('gap_intervals')::integer * v_width;
     return query
     with point (at, resource, %11$s) as (
     select coalesce(date_bin(v_span.step, p.at, '2000-01-01 00:00+00'), p.at), p.resource, %3$s
@@ -140,7 +154,8 @@ begin
         from pgvigil.%6$I as r
         where
             r.host_id = v_host_id
-            and r.bucket_at > p_from - interval '5 minutes'
+            -- not p_from - interval: that is not constant for the planner, which would plan for all partitions
+            and r.bucket_at >= date_bin('5 minutes', p_from, '2000-01-01 00:00+00')
             and r.bucket_at >= v_span.hourly_until
             and r.bucket_at < least(p_to, v_span.five_minute_until)
         union all
@@ -148,8 +163,16 @@ begin
         from pgvigil.%9$I as r
         where
             r.host_id = v_host_id
-            and r.bucket_at > p_from - interval '1 hour'
+            and r.bucket_at >= date_bin('1 hour', p_from, '2000-01-01 00:00+00')
+            and r.bucket_at >= v_span.daily_until
             and r.bucket_at < least(p_to, v_span.hourly_until)
+        union all
+        select r.bucket_at, r.resource, r.samples, %4$s
+        from pgvigil.%13$I as r
+        where
+            r.host_id = v_host_id
+            and r.bucket_at >= date_bin('1 day', p_from, '2000-01-01 00:00+00')
+            and r.bucket_at < least(p_to, v_span.daily_until)
     ) as p
     group by 1, 2
     )
@@ -161,14 +184,14 @@ begin
         select p.at, p.resource, lead(p.at) over (partition by p.resource order by p.at) as next_at
         from point as p
     ) as g
-    where g.next_at > g.at + pgvigil.setting('gap_intervals')::integer * v_width
+    where g.next_at > g.at + v_gap
     order by 1, 2;
 end
 $series$
             $template$,
             v_table.module || '_series', v_table.results, v_table.aggregates, v_table.rolled, v_table.sampled,
             v_table.module || '_rollup_5m', v_table.resource_column, v_table.log_table, v_table.module || '_rollup_1h',
-            v_table.module || '_samples', v_table.names, v_table.nothing
+            v_table.module || '_samples', v_table.names, v_table.nothing, v_table.module || '_rollup_1d'
         );
         execute format(
             'comment on function dashboard.%I(text, timestamptz, timestamptz, integer) is %L',

@@ -8,6 +8,16 @@ from pgvigil_agent, pgvigil_mailer, pgvigil_operator, pgvigil_reader;
 revoke all on all functions in schema pgvigil, dashboard
 from pgvigil_agent, pgvigil_mailer, pgvigil_operator, pgvigil_reader;
 
+-- Temporary tables fill a disk as others do: who looks at dashboards, or inserts, makes none. Only the owner of the database can say so.
+do $$
+begin
+    if pg_has_role((select d.datdba from pg_catalog.pg_database as d where d.datname = current_database()), 'usage') then
+        execute format('revoke temporary on database %I from public', current_database());
+        execute format('grant temporary on database %I to pgvigil_operator', current_database());
+    end if;
+end
+$$;
+
 grant usage on schema pgvigil to pgvigil_agent, pgvigil_mailer, pgvigil_operator;
 grant usage on schema dashboard to pgvigil_operator, pgvigil_reader;
 
@@ -48,7 +58,7 @@ to pgvigil_mailer;
 grant select on all tables in schema pgvigil, dashboard to pgvigil_operator;
 grant insert, update, delete on pgvigil.threshold, pgvigil.recipient, pgvigil.silence to pgvigil_operator;
 grant update (value) on pgvigil.setting to pgvigil_operator;
-grant update (retention, pack_after, five_minute_retention, hourly_retention) on pgvigil.log_table to pgvigil_operator;
+grant update (retention, pack_after, five_minute_retention, hourly_retention, daily_retention) on pgvigil.log_table to pgvigil_operator;
 grant update (is_enabled) on pgvigil.metric to pgvigil_operator;
 grant update (expected, groups, labels, is_deleted, login_role) on pgvigil.host to pgvigil_operator;
 grant insert (host_name, groups, labels, expected, sample_interval, login_role) on pgvigil.host to pgvigil_operator;

@@ -12,10 +12,10 @@ $$;
 select tables_are(
     'pgvigil',
     array[
-        'agent_problem', 'alert', 'alert_event', 'cpu_info', 'cpu_log', 'cpu_packed', 'cpu_rollup_1h', 'cpu_rollup_5m', 'disk_info',
-        'disk_log', 'disk_packed', 'disk_rollup_1h', 'disk_rollup_5m', 'fleet_rollup', 'gate', 'host', 'host_lock', 'late_hour', 'log_table', 'mail', 'mailbox',
-        'memory_info', 'memory_log', 'memory_packed', 'memory_rollup_1h', 'memory_rollup_5m', 'metric', 'network_info',
-        'network_log', 'network_packed', 'network_rollup_1h', 'network_rollup_5m', 'packed_day', 'recipient',
+        'agent_problem', 'alert', 'alert_event', 'cpu_info', 'cpu_log', 'cpu_packed', 'cpu_rollup_1d', 'cpu_rollup_1h', 'cpu_rollup_5m', 'disk_info',
+        'disk_log', 'disk_packed', 'disk_rollup_1d', 'disk_rollup_1h', 'disk_rollup_5m', 'fleet_rollup', 'gate', 'host', 'host_lock', 'late_hour', 'log_table', 'mail', 'mailbox',
+        'memory_info', 'memory_log', 'memory_packed', 'memory_rollup_1d', 'memory_rollup_1h', 'memory_rollup_5m', 'metric', 'network_info',
+        'network_log', 'network_packed', 'network_rollup_1d', 'network_rollup_1h', 'network_rollup_5m', 'packed_day', 'recipient',
         'rollup_horizon', 'rollup_progress', 'rule_error', 'schema_migration', 'setting', 'silence', 'threshold',
         'threshold_history', 'upkeep'
     ],
@@ -34,10 +34,10 @@ select tables_are('dashboard', '{}'::name [], 'dashboard has no tables');
 select functions_are(
     'pgvigil',
     array[
-        'acknowledge', 'advance_fleet', 'advance_horizon', 'advance_rollups', 'backtest', 'cancel_alert', 'check_health', 'claim_host', 'claim_mail', 'claim_next', 'digest_items',
-        'cpu_samples', 'disk_samples', 'end_long_reads', 'ensure_history_columns', 'finish_packing', 'is_own_host', 'late_after', 'make_cpu_rollup_1h',
-        'make_cpu_rollup_5m', 'make_disk_rollup_1h', 'make_disk_rollup_5m', 'make_memory_rollup_1h',
-        'make_memory_rollup_5m', 'make_network_rollup_1h', 'make_network_rollup_5m', 'mark_fleet', 'memory_samples', 'network_samples',
+        'acknowledge', 'advance_days', 'advance_fleet', 'advance_horizon', 'advance_rollups', 'backtest', 'cancel_alert', 'check_health', 'claim_host', 'claim_mail', 'claim_next', 'digest_items',
+        'cpu_samples', 'delete_expired_mail', 'disk_samples', 'end_long_reads', 'ensure_history_columns', 'finish_packing', 'is_own_host', 'is_shared_login', 'late_after', 'make_cpu_rollup_1d', 'make_cpu_rollup_1h',
+        'make_cpu_rollup_5m', 'make_disk_rollup_1d', 'make_disk_rollup_1h', 'make_disk_rollup_5m', 'make_memory_rollup_1d', 'make_memory_rollup_1h',
+        'make_memory_rollup_5m', 'make_network_rollup_1d', 'make_network_rollup_1h', 'make_network_rollup_5m', 'mark_fleet', 'memory_samples', 'network_samples',
         'pack', 'pack_history', 'pack_host', 'pack_late', 'packed_partition', 'partition_day', 'partitioned_tables', 'rebuild_rollups', 'rebuild_samples', 'rebuild_series', 'repair_rollups',
         'roll_up', 'roll_up_fleet', 'series_span', 'series_step', 'tg_log__mark_late', 'tg_metric__rebuild_history', 'close_alert', 'deliver', 'drop_expired_partitions',
         'ensure_partitions', 'explain_alert', 'filling_disks', 'forecast_disk', 'forget_resource', 'form_digest', 'handle_rule_errors',
@@ -46,7 +46,7 @@ select functions_are(
         'next_of_mailbox', 'next_state', 'noisy_rules', 'note_event', 'open_alert', 'play', 'preview_mail', 'queue_mail', 'rank_thresholds', 'rebuild_judging',
         'recent_values', 'record_agent_problems', 'record_inventory', 'record_rule_error', 'refresh_gate', 'refusals_of_scope', 'refresh_gates', 'register_host', 'report_rollout', 'require_now', 'resend_mail', 'ring', 'revert_threshold',
         'samples_of', 'seen_at', 'send_reminders', 'setting', 'silence_for', 'silence_until', 'silenced_by',
-        'suggest_threshold', 'sweep_gate', 'sync_thresholds', 'tg_cpu_log__judge', 'tg_disk_log__judge', 'tg_host__refresh_gate',
+        'suggest_threshold', 'sweep_gate', 'sync_thresholds', 'tg_cpu_log__judge', 'tg_disk_log__judge', 'tg_host__note_shared_login', 'tg_host__refresh_gate',
         'tg_mail__ring', 'tg_memory_log__judge', 'tg_metric__rebuild_judging', 'tg_network_log__judge',
         'tg_recipient__validate', 'tg_setting__rebuild_judging', 'tg_setting__validate', 'tg_silence__validate', 'tg_threshold__history', 'tg_threshold__own',
         'tg_threshold__refresh_gate', 'tg_threshold__validate', 'tick', 'try_lock_host', 'unseen_hosts', 'waiting_addresses', 'watch_agent_problems', 'watch_clocks', 'watch_disks',
@@ -166,12 +166,12 @@ select results_eq(
     $$,
     $$
     values
-    ('cpu_log', 'RANGE (created_at)'), ('cpu_packed', 'RANGE (hour_at)'), ('cpu_rollup_1h', 'RANGE (bucket_at)'),
+    ('cpu_log', 'RANGE (created_at)'), ('cpu_packed', 'RANGE (hour_at)'), ('cpu_rollup_1d', 'RANGE (bucket_at)'), ('cpu_rollup_1h', 'RANGE (bucket_at)'),
     ('cpu_rollup_5m', 'RANGE (bucket_at)'), ('disk_log', 'RANGE (created_at)'), ('disk_packed', 'RANGE (hour_at)'),
-    ('disk_rollup_1h', 'RANGE (bucket_at)'), ('disk_rollup_5m', 'RANGE (bucket_at)'), ('memory_log', 'RANGE (created_at)'),
-    ('memory_packed', 'RANGE (hour_at)'), ('memory_rollup_1h', 'RANGE (bucket_at)'),
+    ('disk_rollup_1d', 'RANGE (bucket_at)'), ('disk_rollup_1h', 'RANGE (bucket_at)'), ('disk_rollup_5m', 'RANGE (bucket_at)'), ('memory_log', 'RANGE (created_at)'),
+    ('memory_packed', 'RANGE (hour_at)'), ('memory_rollup_1d', 'RANGE (bucket_at)'), ('memory_rollup_1h', 'RANGE (bucket_at)'),
     ('memory_rollup_5m', 'RANGE (bucket_at)'), ('network_log', 'RANGE (created_at)'), ('network_packed', 'RANGE (hour_at)'),
-    ('network_rollup_1h', 'RANGE (bucket_at)'), ('network_rollup_5m', 'RANGE (bucket_at)')
+    ('network_rollup_1d', 'RANGE (bucket_at)'), ('network_rollup_1h', 'RANGE (bucket_at)'), ('network_rollup_5m', 'RANGE (bucket_at)')
     $$,
     'what grows with the fleet is partitioned by time, and nothing else is'
 );

@@ -1,6 +1,6 @@
 -- One partition per day and log table: made ahead, refused beyond, dropped when expired. Days are days of UTC.
 begin;
-select plan(21);
+select plan(24);
 
 create function pg_temp.days(p_table text, p_like text default '2031') returns text language sql stable as $$
     select string_agg(to_char(to_date(right(c.relname, 8), 'YYYYMMDD'), 'MM-DD'), ' ' order by c.relname)
@@ -11,7 +11,7 @@ $$;
 -- Europe changes its clocks on 2031-03-30, and a day there is not a day of UTC: it must not matter.
 set local timezone = 'Europe/Berlin';
 
-select is(pgvigil.ensure_partitions('2031-03-30 12:00+00'), 4 * (9 + 2 + 1), 'yesterday, today and a week ahead, for each log table, and what covers that of rollups');
+select is(pgvigil.ensure_partitions('2031-03-30 12:00+00'), 4 * (9 + 2 + 1 + 3), 'yesterday, today and a week ahead, for each log table, and what covers that of rollups; days of all the hours');
 select is(
     pg_temp.days(t), '03-29 03-30 03-31 04-01 04-02 04-03 04-04 04-05 04-06', format('%s has exactly these days', t)
 )
@@ -27,7 +27,7 @@ select is(
 -- 'IST' is Israel for PostgreSQL, and India for its output in this style.
 set local timezone = 'Asia/Kolkata';
 set local datestyle = 'SQL, DMY';
-select is(pgvigil.ensure_partitions('2032-03-30 12:00+00'), 4 * (9 + 2 + 1), 'partitions are made in any date style');
+select is(pgvigil.ensure_partitions('2032-03-30 12:00+00'), 4 * (9 + 2 + 1 + 1), 'partitions are made in any date style');
 set local timezone = 'UTC';
 set local datestyle = 'ISO, MDY';
 select is(
@@ -71,6 +71,22 @@ select is(pg_temp.days('cpu_log'), '03-31 04-01 04-02 04-03 04-04 04-05 04-06 04
 create view pg_temp.holds_on as select * from pgvigil_partition.disk_log_20310329;
 select lives_ok($$select pgvigil.tick('2031-05-01 00:00+00')$$, 'a partition that cannot be dropped does not stop the tick');
 select is(pg_temp.days('disk_log', '203105'), '05-01 05-02 05-03 05-04 05-05 05-06 05-07 05-08', 'the days ahead are made all the same');
+
+-- Samples stay until the rollups have them, however old.
+create function pg_temp.dropped() returns text language plpgsql as $$
+begin
+    while pgvigil.drop_expired_partitions('2033-03-30') > 0 loop null; end loop;
+    return pg_temp.days('cpu_log', '2032');
+end
+$$;
+insert into pgvigil.host (host_name) values ('behind1');
+insert into pgvigil.rollup_progress (host_id, rolled_until) select h.host_id, '2032-04-02 06:00+00' from pgvigil.host as h;
+select is(pg_temp.dropped(), '04-02 04-03 04-04 04-05 04-06', 'samples that are not rolled up yet are not dropped');
+update pgvigil.rollup_progress set rolled_until = '2032-06-01';
+insert into pgvigil.late_hour (host_id, hour_at, transaction_id) select h.host_id, '2032-04-05 23:00+00', '1' from pgvigil.host as h;
+select is(pg_temp.dropped(), '04-05', 'nor those of an hour that is to be rolled up again');
+delete from pgvigil.late_hour;
+select is(pg_temp.dropped(), null, 'then they are');
 
 select * from finish();
 rollback;

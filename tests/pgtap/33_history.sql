@@ -1,6 +1,6 @@
 -- Whose host is whose, graphs of any span, rollups made by hand, and what a rollout reports.
 begin;
-select plan(19);
+select plan(22);
 
 select pgvigil.ensure_partitions(now());
 create role pgvigil_test_a login in role pgvigil_agent;
@@ -78,6 +78,47 @@ select pgvigil.report_rollout('web1', 'agent', 'no samples within 60 s', now() +
 select is(pg_temp.rollout(), 'firing no samples within 60 s', 'a failure is an alert with its reason');
 select pgvigil.report_rollout('web1', 'agent', null, now() + interval '2 seconds');
 select matches(pg_temp.rollout(), '^resolved', 'and ends when it works again');
+
+-- Mails, and so the delivery log, have a retention.
+create function pg_temp.mail(p_address text, p_alert_id bigint, p_age interval, p_sent boolean, p_failed boolean default false)
+returns void language sql as $$
+    insert into pgvigil.mail (
+        host_id, alert_id, event, severity, value, peak_value, sampled_at, address, language, time_zone, due_at, created_at, sent_at,
+        failed_at
+    )
+    select
+        a.host_id, a.alert_id, 'fired', 'warning', 1, 1, m.at, p_address, 'en', 'UTC', m.at, m.at, case when p_sent then m.at end,
+        case when p_failed then m.at end
+    from pgvigil.alert as a cross join lateral (select now() - p_age as at) as m where a.alert_id = p_alert_id
+$$;
+create function pg_temp.addresses() returns text language sql as $$
+    select string_agg(m.address, ' ' order by m.address, m.mail_id) from pgvigil.mail as m where m.address like '%@retention'
+$$;
+with made as (
+    insert into pgvigil.alert (
+        host_id, metric, resource, state, severity, value, peak_value, hold, pending_at, judged_at, fired_at, resolved_at
+    )
+    select h.host_id, 'host_silence', s.state, s.state, 'warning', 1, 1, '0', h.at, h.at, h.at, case s.state when 'resolved' then h.at end
+    from (select min(x.host_id) as host_id, now() - interval '3 years' as at from pgvigil.host as x) as h
+    cross join unnest(array['firing', 'resolved']) as s (state)
+    returning alert_id, state
+)
+select
+    pg_temp.mail('over@retention', max(m.alert_id) filter (where m.state = 'resolved'), '3 years', true),
+    pg_temp.mail('open@retention', max(m.alert_id) filter (where m.state = 'firing'), '3 years', true),
+    pg_temp.mail('young@retention', max(m.alert_id) filter (where m.state = 'resolved'), '1 year', true),
+    pg_temp.mail('waits@retention', max(m.alert_id) filter (where m.state = 'resolved'), '3 years', false),
+    pg_temp.mail('dead@retention', max(m.alert_id) filter (where m.state = 'resolved'), '3 years', true),
+    pg_temp.mail('dead@retention', max(m.alert_id) filter (where m.state = 'resolved'), '3 years', false, true)
+from made as m;
+select is(pgvigil.delete_expired_mail(now()), 1, 'a mail that was sent more than mail_retention ago goes');
+select is(
+    pg_temp.addresses(), 'dead@retention dead@retention open@retention waits@retention young@retention',
+    'what waits or was given up stays, and so does the thread that it is of, or that may go on'
+);
+update pgvigil.setting set value = '6 months' where setting = 'mail_retention';
+select pgvigil.tick(now() + interval '1 hour');
+select is(pg_temp.addresses(), 'dead@retention dead@retention open@retention waits@retention', 'the upkeep does it, by the setting');
 
 select * from finish();
 rollback;

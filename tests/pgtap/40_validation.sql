@@ -1,6 +1,6 @@
 -- Every refusal that has a name is tripped once. What people edit by hand is answered with a hint.
 begin;
-select plan(283);
+select plan(288);
 
 set local timezone = 'UTC';
 select pgvigil.ensure_partitions('2031-03-30 12:00+00');
@@ -160,6 +160,7 @@ from (
     ('a retention of one day', 'log_table_retention_is_two_days_at_least', $$update pgvigil.log_table set retention = '1 day 23:59:59'$$),
     ('five-minute rollups for six days', 'log_table_five_minute_retention_is_a_week_at_least', $$update pgvigil.log_table set five_minute_retention = '6 days'$$),
     ('hourly rollups for a week', 'log_table_hourly_retention_is_a_month_at_least', $$update pgvigil.log_table set hourly_retention = '7 days'$$),
+    ('daily rollups for a month', 'log_table_daily_retention_outlasts_hourly', $$update pgvigil.log_table set daily_retention = '1 month'$$),
     ('packing the day that is under way', 'log_table_pack_after_is_a_day_at_least', $$update pgvigil.log_table set pack_after = '23 hours'$$),
     ('a second horizon', 'rollup_horizon_is_one_row', $$insert into pgvigil.rollup_horizon values (false, now(), now(), '1')$$),
     ('a fleet by the day', 'fleet_rollup_width_is_known', $$insert into pgvigil.fleet_rollup values ('1d', now(), 'cpu_usage', 1, 1)$$),
@@ -232,7 +233,7 @@ select is(
     (pg_temp.refusal(format('insert into pgvigil.%I (bucket_at, host_id, samples, resource) values (''2031-03-30'', 1, 0, ''x'')', t))).name,
     t || '_has_samples', format('a bucket of %s without a sample is none', t)
 )
-from unnest(array['cpu', 'memory', 'disk', 'network']) as m cross join unnest(array['_rollup_5m', '_rollup_1h']) as w cross join lateral (values (m || w)) as x (t);
+from unnest(array['cpu', 'memory', 'disk', 'network']) as m cross join unnest(array['_rollup_5m', '_rollup_1h', '_rollup_1d']) as w cross join lateral (values (m || w)) as x (t);
 select is((pg_temp.refusal(pg_temp.sample(t, c, '-1'))).name, format('%s_%s_is_natural', t, c), format('%s.%s is not below 0', t, c))
 from (values ('memory_log', 'used_bytes'), ('memory_log', 'available_bytes'), ('disk_log', 'used_bytes'), ('disk_log', 'available_bytes')) as x (t, c);
 select is((pg_temp.refusal(pg_temp.sample(t, 'is_deleted', 'false'))).name, 'ok', format('a row of %s that is right is taken', t))
