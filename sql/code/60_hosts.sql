@@ -52,6 +52,39 @@ end
 $$;
 
 
+create or replace function pgvigil.is_shared_login(p_login name)
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+    select coalesce(s.value = '*' or p_login = any(string_to_array(replace(s.value, ' ', ''), ',')), false)
+    from pgvigil.setting as s
+    where s.setting = 'shared_logins'
+$$;
+comment on function pgvigil.is_shared_login(name) is 'Whether a login may serve several hosts: the setting shared_logins names it.';
+
+
+create or replace function pgvigil.tg_host__note_shared_login()
+returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+    -- who shares a login goes on to do so when the setting does not name it any more
+    new.shares_login := pgvigil.is_shared_login(new.login_role)
+    or (tg_op = 'UPDATE' and old.shares_login and old.login_role is not distinct from new.login_role);
+    return new;
+end
+$$;
+comment on function pgvigil.tg_host__note_shared_login() is 'Trigger of pgvigil.host: says which rows the index host_login_is_of_one_host leaves out.';
+
+create or replace trigger _100_note_shared_login
+before insert or update of login_role, shares_login on pgvigil.host
+for each row execute function pgvigil.tg_host__note_shared_login();
+
+
 create or replace function pgvigil.claim_host(p_host_name text)
 returns name
 language plpgsql
@@ -60,10 +93,12 @@ set search_path = ''
 as $$
 declare
     v_login name;
-    v_shared constant text := pgvigil.setting('shared_logins');
+    v_is_new boolean;
     v_other text;
 begin
-    select h.login_role into v_login from pgvigil.host as h where h.host_name = p_host_name;
+    select h.login_role, h.login_role is null or h.is_deleted into v_login, v_is_new
+    from pgvigil.host as h
+    where h.host_name = p_host_name;
     if pg_has_role(session_user, current_user, 'usage') then
         return v_login;
     end if;
@@ -75,10 +110,10 @@ begin
                 session_user, p_host_name
             );
     end if;
-    if v_login is null and v_shared <> '*' and not session_user = any(string_to_array(replace(v_shared, ' ', ''), ',')) then
+    if v_is_new is not false and not pgvigil.is_shared_login(session_user) then
         select min(h.host_name) into v_other
         from pgvigil.host as h
-        where h.login_role = session_user and not h.is_deleted;
+        where h.login_role = session_user and h.host_name <> p_host_name and not h.is_deleted;
         if v_other is not null then
             raise insufficient_privilege using
                 message = format('login %s belongs to host %s already, and may not be %s too', session_user, v_other, p_host_name),
@@ -122,26 +157,33 @@ begin
         return v_host_id;
     end if;
 
-    insert into pgvigil.host as h (
-        host_name, login_role, sample_interval, agent_version, groups, labels, last_seen_at
-    )
-    values (
-        p_host_name, v_login, p_sample_interval, p_agent_version, coalesce(p_groups, '{}'), coalesce(p_labels, '{}'),
-        statement_timestamp()
-    )
-    on conflict (host_name) do update
-        set
-            login_role = excluded.login_role,
-            sample_interval = excluded.sample_interval,
-            agent_version = excluded.agent_version,
-            groups = coalesce(p_groups, h.groups),
-            labels = h.labels || excluded.labels, -- people set some too
-            is_deleted = false,
-            last_seen_at = excluded.last_seen_at,
-            updated_at = statement_timestamp()
-        -- another login may have been faster
-        where h.login_role is null or h.login_role = excluded.login_role
-    returning h.host_id into v_host_id;
+    begin
+        insert into pgvigil.host as h (
+            host_name, login_role, sample_interval, agent_version, groups, labels, last_seen_at
+        )
+        values (
+            p_host_name, v_login, p_sample_interval, p_agent_version, coalesce(p_groups, '{}'), coalesce(p_labels, '{}'),
+            statement_timestamp()
+        )
+        on conflict (host_name) do update
+            set
+                login_role = excluded.login_role,
+                sample_interval = excluded.sample_interval,
+                agent_version = excluded.agent_version,
+                groups = coalesce(p_groups, h.groups),
+                labels = h.labels || excluded.labels, -- people set some too
+                is_deleted = false,
+                last_seen_at = excluded.last_seen_at,
+                updated_at = statement_timestamp()
+            -- another login may have been faster
+            where h.login_role is null or h.login_role = excluded.login_role
+        returning h.host_id into v_host_id;
+    exception
+        -- Another session has registered another host for this login meanwhile, which the index tells for certain.
+        when unique_violation then
+            perform pgvigil.claim_host(p_host_name);
+            raise;
+    end;
     if v_host_id is null then
         perform pgvigil.claim_host(p_host_name);
     end if;

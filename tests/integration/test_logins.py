@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 
 import psycopg
 import pytest
-from psycopg import errors
+from psycopg import IsolationLevel, errors
 
 from pgvigil.database import write_samples
 from pgvigil.errors import DatabaseError
+from pgvigil.migrate import sql_directory
 from pgvigil.model import CpuLog, Sample
 
 LOGINS = {"login_web1": "pgvigil_agent", "login_web2": "pgvigil_agent", "login_graph": "pgvigil_reader"}
@@ -98,6 +99,66 @@ def test_login_of_a_host_invents_no_second_one(logins, owner):
     web1.execute(INSERT, (register(web1, "web3"),))
 
 
+@pytest.mark.parametrize(
+    ("isolation", "refusal"),
+    [
+        (IsolationLevel.READ_COMMITTED, errors.InsufficientPrivilege),
+        (IsolationLevel.REPEATABLE_READ, errors.UniqueViolation),
+    ],
+)
+def test_two_registrations_at_the_same_moment_leave_one_host(logins, owner, isolation, refusal):
+    """The second one waits for the first, although it has seen no other host of its login."""
+    first, second = logins("login_web1"), logins("login_web1")
+    second.isolation_level = isolation
+    refusals = []
+
+    def invent():
+        with second.transaction():
+            second.execute("select host_id from pgvigil.own_host")
+            seen.set()
+            try:
+                register(second, "invented")
+            except psycopg.Error as error:
+                refusals.append(error)
+                raise psycopg.Rollback from error
+
+    seen = threading.Event()
+    thread = threading.Thread(target=invent)
+    with first.transaction():
+        register(first, "web1")
+        thread.start()
+        assert seen.wait(20)
+        deadline = time.monotonic() + 20
+        while not owner.execute("select from pg_locks where not granted").fetchall():
+            assert time.monotonic() < deadline, "the second registration does not wait"
+    thread.join()
+    assert [("web1",)] == owner.execute("select host_name from pgvigil.host").fetchall()
+    assert isinstance(refusals[0], refusal)
+
+
+def test_login_that_was_shared_goes_on_with_its_hosts(logins, owner):
+    """Taken out of the setting, it gets no further host."""
+    owner.execute("update pgvigil.setting set value = '*' where setting = 'shared_logins'")
+    web1 = logins("login_web1")
+    hosts = [register(web1, name) for name in ("web1", "web2")]
+    owner.execute("update pgvigil.setting set value = '' where setting = 'shared_logins'")
+    for host_id, name in zip(hosts, ("web1", "web2"), strict=True):
+        assert host_id == web1.execute("select pgvigil.register_host(%s, '20 seconds', '1.1')", (name,)).fetchone()[0]
+        web1.execute(INSERT, (host_id,))
+    with pytest.raises(errors.InsufficientPrivilege, match="login_web1 belongs to host web1 already"):
+        register(web1, "web3")
+
+
+def test_host_that_was_removed_does_not_come_back_beside_its_successor(logins, owner):
+    """Its login serves another host by now."""
+    web1 = logins("login_web1")
+    register(web1, "web1")
+    owner.execute("update pgvigil.host set is_deleted = true")
+    register(web1, "web1-new")
+    with pytest.raises(errors.InsufficientPrivilege, match="login_web1 belongs to host web1-new already"):
+        register(web1, "web1")
+
+
 def test_host_without_a_login_goes_to_the_first_that_registers(logins, owner):
     """As in a schema from before logins were kept; and an operator can hand a host over."""
     owner.execute("insert into pgvigil.host (host_name) values ('web1')")
@@ -166,6 +227,17 @@ def test_reader_can_only_look_at_dashboards(logins, statement):
     reader.execute("select * from dashboard.cpu_series('web1', now() - interval '1 hour', now())")
     with pytest.raises((errors.InsufficientPrivilege, errors.ObjectNotInPrerequisiteState)):
         reader.execute(statement)
+
+
+def test_temporary_tables_are_for_operators(logins, owner):
+    """The rules of an inventory take one; a login of a dashboard could fill the disk with them."""
+    # a database that is cloned, as those of tests are, has not the rights of its template
+    owner.execute((sql_directory() / "code" / "90_grants.sql").read_bytes())
+    for name in ("login_graph", "login_web1"):
+        with pytest.raises(errors.InsufficientPrivilege, match="temporary tables"):
+            logins(name).execute("create temporary table mine ()")
+    owner.execute("set role pgvigil_operator")
+    assert (0, 0, 0) == owner.execute("select * from pgvigil.sync_thresholds('[]')").fetchone()
 
 
 def test_reader_cannot_run_long(logins, owner):
