@@ -86,6 +86,8 @@ returns void
 language plpgsql
 set search_path = ''
 as $$
+declare
+    v_count integer;
 begin
     insert into pgvigil.mail (
         host_id, alert_id, event, severity, value, peak_value, sampled_at, address, language, time_zone, due_at, detail
@@ -110,6 +112,10 @@ begin
     ) as w
     -- in the language of now, or else of the last mail
     order by w.address, w.mail_id desc nulls first;
+    get diagnostics v_count = row_count;
+    update pgvigil.alert as a
+    set mails = a.mails + v_count
+    where a.host_id = p_alert.host_id and a.alert_id = p_alert.alert_id and v_count > 0;
 end
 $$;
 comment on function pgvigil.queue_mail(pgvigil.alert, text, timestamptz) is 'Writes the mails of an event, one per recipient.';

@@ -91,7 +91,7 @@ comment on column dashboard.fleet_now.open_alerts is 'Alerts that fire on all of
 
 create view dashboard.disk_now as
 select
-    n.host_name,
+    h.host_name,
     d.disk_name,
     d.device,
     d.file_system,
@@ -101,10 +101,19 @@ select
     l.available_bytes,
     g.bytes_per_day,
     case when g.bytes_per_day > 0 then 86400 * l.available_bytes / g.bytes_per_day end as full_in_seconds
-from dashboard.host_now as n
-inner join pgvigil.disk_info as d on d.host_id = n.host_id and d.mounted is not null and not d.is_deleted
-inner join pgvigil.disk_log as l
-    on l.host_id = n.host_id and l.created_at = n.sampled_at and l.disk_name = d.disk_name and not l.is_deleted
+from pgvigil.host as h
+cross join
+    lateral (
+        -- the newest sample, as in host_now
+        select c.created_at
+        from pgvigil.cpu_log as c
+        where c.host_id = h.host_id and c.cpu_name = 'cpu-total' and not c.is_deleted
+        order by c.created_at desc
+        limit 1
+    ) as n
+inner join pgvigil.disk_log as l on l.host_id = h.host_id and l.created_at = n.created_at and not l.is_deleted
+inner join pgvigil.disk_info as d
+    on d.host_id = h.host_id and d.disk_name = l.disk_name and d.mounted is not null and not d.is_deleted
 left join lateral (
     -- Against the first sample of the last six hours: two rows tell enough to sort by; the mails use the whole trend.
     select
@@ -118,7 +127,8 @@ left join lateral (
         and o.disk_name = l.disk_name
     order by o.created_at
     limit 1
-) as g on true;
+) as g on true
+where not h.is_deleted;
 comment on view dashboard.disk_now is 'Each mounted disk as of the newest sample of its host, and how fast it fills.';
 comment on column dashboard.disk_now.host_name is 'The host.';
 comment on column dashboard.disk_now.disk_name is 'Mount point.';

@@ -9,13 +9,20 @@ set search_path = ''
 as $$
     select
         b.at,
-        count(*) filter (where m.sent_at is not null),
-        count(*) filter (where m.failed_at is not null),
-        count(*) filter (where m.mail_id is not null and m.sent_at is null and m.failed_at is null),
-        max(extract(epoch from m.sent_at - m.created_at))::float8
+        n.sent,
+        n.failed,
+        n.written - n.sent - n.failed,
+        extract(epoch from n.longest)::float8
     from dashboard.part(p_from, p_to, p_points) as b
-    left join pgvigil.mail as m on m.created_at >= b.at and m.created_at < b.until
-    group by b.at
+    cross join lateral (
+        select
+            count(*) as written,
+            count(m.sent_at) as sent,
+            count(m.failed_at) as failed,
+            max(m.sent_at - m.created_at) as longest
+        from pgvigil.mail as m
+        where m.created_at >= b.at and m.created_at < b.until
+    ) as n
     order by b.at
 $$;
 comment on function dashboard.mail_series(timestamptz, timestamptz, integer) is 'Of the mails written in each part of the time: how many were sent, given up, still wait; and the longest delivery.';
