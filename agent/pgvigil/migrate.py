@@ -89,7 +89,8 @@ def migrate(dsn: str, directory: Path | None = None) -> list[str]:
             message = f"{', '.join(edited)} was edited after it had been applied"
             raise SchemaError(message, "Restore the file, and put the change into a new migration")
         pending = [step.name for step in steps if step.state == "pending"]
-        if not pending:
+        if not pending:  # but a dump that was restored may be older than the days that were made ahead
+            fetch(connection, "select pgvigil.ensure_partitions(now())")
             return []
         migrations = [f"migrations/{name}" for name in pending if name != _CODE]
         # Code stands on the newest tables, and some tables (grants) on the newest code: always run it whole.
