@@ -188,7 +188,7 @@ def _queries(context: Context, dsn: str) -> list[Figure]:
     spent: dict[str, list[tuple[float, float]]] = {}
     # as Grafana: the simple protocol, nothing prepared
     with psycopg.connect(dsn, autocommit=True, cursor_factory=psycopg.ClientCursor) as reader:
-        cpu = Path(f"/proc/{reader.info.backend_pid}/schedstat")
+        scheduler = Path(f"/proc/{reader.info.backend_pid}/schedstat")  # on a core, waiting for one (ns), slices
         end = one(reader, "select max(sampled_at) from dashboard.host_now")
         names = [name for (name,) in reader.execute("select host_name from dashboard.host_now").fetchall()]
         for sql, place in _asked().items():
@@ -198,19 +198,21 @@ def _queries(context: Context, dsn: str) -> list[Figure]:
                     host = random.choice(names)  # noqa: S311 - no secret
                     values = {"host": host, "disk": RESOURCES["disk"], "interface": RESOURCES["network"]}
                     statement = dashboards.with_macros(dashboards.with_variables(sql, values), end - span, end)
-                    began = time.monotonic(), int(cpu.read_text().split()[0])
+                    began, waited = time.monotonic(), int(scheduler.read_text().split()[1])
                     reader.execute(statement.encode())  # received, not parsed
-                    took = 1e3 * (time.monotonic() - began[0]), (int(cpu.read_text().split()[0]) - began[1]) / 1e6
-                    spent.setdefault(name, []).append(took)
-                context.say(f"{name}: {_p95(name, spent[name]).value:.0f} ms")
+                    took = 1000 * (time.monotonic() - began)
+                    waited = int(scheduler.read_text().split()[1]) - waited
+                    spent.setdefault(name, []).append((took, took - waited / 1e6))
+                figure = _p95(name, spent[name])
+                context.say(f"{name}: {figure.value:.0f} ms, {figure.compared_with}")
     figures = [_p95(name, times) for name, times in spent.items()]
     return sorted(figures, key=lambda figure: -figure.value)
 
 
 def _p95(name: str, spent: list[tuple[float, float]]) -> Figure:
-    """Return the time of a query, compared with the CPU of its backend, which other processes do not lengthen."""
-    wall, cpu = (of_events(name, "ms", times, 95)[1] for times in zip(*spent, strict=True))
-    return replace(wall, compared_with=f"{cpu.value:.0f} ms of CPU", ratio=wall.value / max(cpu.value, 0.01))
+    """Return the time of a query, compared with what is left of it without the wait for a core that others have."""
+    wall, alone = (of_events(name, "ms", times, 95)[1] for times in zip(*spent, strict=True))
+    return replace(wall, compared_with=f"{alone.value:.0f} ms with a core of its own", ratio=wall.value / alone.value)
 
 
 def _asked() -> dict[str, str]:
