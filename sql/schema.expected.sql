@@ -36,6 +36,9 @@ ALTER TABLE ONLY pgvigil.cpu_log
 ALTER TABLE ONLY pgvigil.cpu_packed
     ADD CONSTRAINT cpu_packed_pkey PRIMARY KEY (host_id, hour_at, resource, is_deleted);
 
+ALTER TABLE ONLY pgvigil.cpu_rollup_1d
+    ADD CONSTRAINT cpu_rollup_1d_pkey PRIMARY KEY (host_id, bucket_at, resource);
+
 ALTER TABLE ONLY pgvigil.cpu_rollup_1h
     ADD CONSTRAINT cpu_rollup_1h_pkey PRIMARY KEY (host_id, bucket_at, resource);
 
@@ -56,6 +59,9 @@ ALTER TABLE ONLY pgvigil.disk_log
 
 ALTER TABLE ONLY pgvigil.disk_packed
     ADD CONSTRAINT disk_packed_pkey PRIMARY KEY (host_id, hour_at, resource, is_deleted);
+
+ALTER TABLE ONLY pgvigil.disk_rollup_1d
+    ADD CONSTRAINT disk_rollup_1d_pkey PRIMARY KEY (host_id, bucket_at, resource);
 
 ALTER TABLE ONLY pgvigil.disk_rollup_1h
     ADD CONSTRAINT disk_rollup_1h_pkey PRIMARY KEY (host_id, bucket_at, resource);
@@ -111,6 +117,9 @@ ALTER TABLE ONLY pgvigil.memory_log
 ALTER TABLE ONLY pgvigil.memory_packed
     ADD CONSTRAINT memory_packed_pkey PRIMARY KEY (host_id, hour_at, resource, is_deleted);
 
+ALTER TABLE ONLY pgvigil.memory_rollup_1d
+    ADD CONSTRAINT memory_rollup_1d_pkey PRIMARY KEY (host_id, bucket_at, resource);
+
 ALTER TABLE ONLY pgvigil.memory_rollup_1h
     ADD CONSTRAINT memory_rollup_1h_pkey PRIMARY KEY (host_id, bucket_at, resource);
 
@@ -143,6 +152,9 @@ ALTER TABLE ONLY pgvigil.network_log
 
 ALTER TABLE ONLY pgvigil.network_packed
     ADD CONSTRAINT network_packed_pkey PRIMARY KEY (host_id, hour_at, resource, is_deleted);
+
+ALTER TABLE ONLY pgvigil.network_rollup_1d
+    ADD CONSTRAINT network_rollup_1d_pkey PRIMARY KEY (host_id, bucket_at, resource);
 
 ALTER TABLE ONLY pgvigil.network_rollup_1h
     ADD CONSTRAINT network_rollup_1h_pkey PRIMARY KEY (host_id, bucket_at, resource);
@@ -301,72 +313,81 @@ ALTER TABLE pgvigil.threshold_history ALTER COLUMN history_id ADD GENERATED ALWA
 
 CREATE FUNCTION dashboard.cpu_series(p_host_name text, p_from timestamp with time zone, p_to timestamp with time zone, p_points integer DEFAULT 1000) RETURNS TABLE("time" timestamp with time zone, resource text, cpu_usage double precision, cpu_usage_max double precision, user_usage double precision, user_usage_max double precision, system_usage double precision, system_usage_max double precision, iowait_usage double precision, iowait_usage_max double precision, steal_usage double precision, steal_usage_max double precision, load_1m double precision, load_1m_max double precision)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     SET plan_cache_mode TO 'force_custom_plan'
     SET jit TO 'off'
+    SET enable_indexscan TO 'off'
+    SET effective_io_concurrency TO '64'
     AS $$..$$;
 
 CREATE FUNCTION dashboard.delay_series(p_host_name text, p_from timestamp with time zone, p_to timestamp with time zone, p_points integer DEFAULT 200) RETURNS TABLE("time" timestamp with time zone, delay_seconds double precision)
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION dashboard.disk_series(p_host_name text, p_from timestamp with time zone, p_to timestamp with time zone, p_points integer DEFAULT 1000) RETURNS TABLE("time" timestamp with time zone, resource text, used_bytes double precision, used_bytes_max double precision, available_bytes double precision, available_bytes_max double precision, disk_usage double precision, disk_usage_max double precision, inode_usage double precision, inode_usage_max double precision, io_usage double precision, io_usage_max double precision, read_bytes_per_second double precision, read_bytes_per_second_max double precision, write_bytes_per_second double precision, write_bytes_per_second_max double precision)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     SET plan_cache_mode TO 'force_custom_plan'
     SET jit TO 'off'
+    SET enable_indexscan TO 'off'
+    SET effective_io_concurrency TO '64'
     AS $$..$$;
 
 CREATE FUNCTION dashboard.effective_threshold(p_host_name text) RETURNS TABLE(metric text, title text, resource text, warning double precision, critical double precision, hold_seconds double precision, mode text, scope text, unit text, threshold_id bigint)
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION dashboard.fleet_series(p_metric text, p_from timestamp with time zone, p_to timestamp with time zone, p_points integer DEFAULT 1000) RETURNS TABLE("time" timestamp with time zone, value double precision, value_max double precision)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     SET jit TO 'off'
     AS $$..$$;
 
 CREATE FUNCTION dashboard.incident_region(p_host_name text, p_severity text, p_from timestamp with time zone, p_to timestamp with time zone) RETURNS TABLE("time" timestamp with time zone, timeend timestamp with time zone, text text, tags text)
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION dashboard.incident_series(p_from timestamp with time zone, p_to timestamp with time zone, p_points integer DEFAULT 60) RETURNS TABLE("time" timestamp with time zone, warning bigint, critical bigint)
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION dashboard.limit_series(p_host_name text, p_metric text, p_resources text[], p_from timestamp with time zone, p_to timestamp with time zone) RETURNS TABLE("time" timestamp with time zone, metric text, value double precision)
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION dashboard.mail_series(p_from timestamp with time zone, p_to timestamp with time zone, p_points integer DEFAULT 60) RETURNS TABLE("time" timestamp with time zone, sent bigint, failed bigint, waiting bigint, delivery_seconds double precision)
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION dashboard.memory_series(p_host_name text, p_from timestamp with time zone, p_to timestamp with time zone, p_points integer DEFAULT 1000) RETURNS TABLE("time" timestamp with time zone, resource text, used_bytes double precision, used_bytes_max double precision, available_bytes double precision, available_bytes_max double precision, memory_usage double precision, memory_usage_max double precision)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     SET plan_cache_mode TO 'force_custom_plan'
     SET jit TO 'off'
+    SET enable_indexscan TO 'off'
+    SET effective_io_concurrency TO '64'
     AS $$..$$;
 
 CREATE FUNCTION dashboard.network_series(p_host_name text, p_from timestamp with time zone, p_to timestamp with time zone, p_points integer DEFAULT 1000) RETURNS TABLE("time" timestamp with time zone, resource text, received_bytes_per_second double precision, received_bytes_per_second_max double precision, sent_bytes_per_second double precision, sent_bytes_per_second_max double precision, errors_per_second double precision, errors_per_second_max double precision, drops_per_second double precision, drops_per_second_max double precision, link_usage double precision, link_usage_max double precision)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     SET plan_cache_mode TO 'force_custom_plan'
     SET jit TO 'off'
+    SET enable_indexscan TO 'off'
+    SET effective_io_concurrency TO '64'
     AS $$..$$;
 
 CREATE FUNCTION dashboard.noisy_rule(p_from timestamp with time zone, p_to timestamp with time zone) RETURNS TABLE(threshold_id bigint, title text, scope text, mode text, incidents bigint, hosts bigint, firing_seconds double precision, reopened bigint, mails bigint)
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     SET jit TO 'off'
+    SET work_mem TO '16MB'
     AS $$..$$;
 
 CREATE FUNCTION dashboard.part(p_from timestamp with time zone, p_to timestamp with time zone, p_points integer) RETURNS TABLE(at timestamp with time zone, until timestamp with time zone)
@@ -375,91 +396,103 @@ CREATE FUNCTION dashboard.part(p_from timestamp with time zone, p_to timestamp w
 
 CREATE FUNCTION dashboard.silenced_by(p_host_id integer, p_metric text, p_resource text, p_at timestamp with time zone) RETURNS bigint
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION dashboard.sparkline(p_host_id integer, p_metric text, p_resource text, p_until timestamp with time zone, p_span interval, p_buckets integer) RETURNS double precision[]
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION dashboard.state_series(p_from timestamp with time zone, p_to timestamp with time zone, p_hosts integer DEFAULT 20, p_points integer DEFAULT 200) RETURNS TABLE("time" timestamp with time zone, metric text, value bigint)
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
+    SET jit TO 'off'
+    SET work_mem TO '16MB'
     AS $$..$$;
 
 CREATE FUNCTION dashboard.would_have_mailed(p_from timestamp with time zone, p_to timestamp with time zone) RETURNS TABLE("time" timestamp with time zone, host_name text, title text, resource text, event text, severity text, value double precision, unit text, addresses text, threshold_id bigint)
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.acknowledge(p_host_name text, p_metric text DEFAULT NULL::text, p_resource text DEFAULT NULL::text, p_note text DEFAULT ''::text) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
+    AS $$..$$;
+
+CREATE FUNCTION pgvigil.advance_days(p_stop_at timestamp with time zone) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.advance_fleet(p_as_of timestamp with time zone) RETURNS integer
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.advance_horizon(p_as_of timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.advance_rollups(p_as_of timestamp with time zone) RETURNS integer
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.backtest(p_host_name text, p_metric text, p_resource text, p_warning double precision, p_critical double precision DEFAULT NULL::double precision, p_hold interval DEFAULT '00:00:00'::interval, p_clear_band double precision DEFAULT NULL::double precision, p_since timestamp with time zone DEFAULT (statement_timestamp() - '7 days'::interval), p_until timestamp with time zone DEFAULT statement_timestamp()) RETURNS TABLE(at timestamp with time zone, value double precision, event text, severity text, mail text)
     LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.cancel_alert(p_alert pgvigil.alert) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.check_health(p_migrations jsonb, p_as_of timestamp with time zone) RETURNS TABLE(name text, is_ok boolean, detail text, remedy text)
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.claim_host(p_host_name text) RETURNS name
     LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.claim_mail(p_mailer text, p_limit integer, p_as_of timestamp with time zone) RETURNS SETOF pgvigil.mail_text
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.claim_next(p_address text, p_mailer text, p_as_of timestamp with time zone) RETURNS pgvigil.mail
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.close_alert(p_alert pgvigil.alert, p_reading pgvigil.reading, p_event text) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.cpu_samples(p_host_id integer, p_from timestamp with time zone, p_until timestamp with time zone) RETURNS SETOF pgvigil.cpu_log
     LANGUAGE sql STABLE
     AS $$..$$;
 
+CREATE FUNCTION pgvigil.delete_expired_mail(p_as_of timestamp with time zone) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_temp'
+    AS $$..$$;
+
 CREATE FUNCTION pgvigil.deliver(p_alert pgvigil.alert, p_mail_event text, p_now timestamp with time zone) RETURNS bigint
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.digest_items(p_mail pgvigil.mail) RETURNS jsonb
     LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.disk_samples(p_host_id integer, p_from timestamp with time zone, p_until timestamp with time zone) RETURNS SETOF pgvigil.disk_log
@@ -468,40 +501,40 @@ CREATE FUNCTION pgvigil.disk_samples(p_host_id integer, p_from timestamp with ti
 
 CREATE FUNCTION pgvigil.drop_expired_partitions(p_as_of timestamp with time zone) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     SET lock_timeout TO '50ms'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.end_long_reads(p_as_of timestamp with time zone) RETURNS integer
     LANGUAGE sql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.ensure_history_columns() RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.ensure_partitions(p_as_of timestamp with time zone) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     SET "DateStyle" TO 'ISO'
     SET "TimeZone" TO 'UTC'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.explain_alert(p_host_name text, p_metric text, p_resource text, p_since timestamp with time zone DEFAULT (statement_timestamp() - '01:00:00'::interval), p_until timestamp with time zone DEFAULT statement_timestamp()) RETURNS TABLE(at timestamp with time zone, value double precision, state text, severity text, event text, why text)
     LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.filling_disks(p_groups text[], p_as_of timestamp with time zone) RETURNS TABLE(host_name text, resource text, usage double precision, days_left double precision, bytes_per_day double precision, statement text)
     LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.finish_packing(p_log_table text, p_day date) RETURNS boolean
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     SET lock_timeout TO '50ms'
     SET "DateStyle" TO 'ISO'
     SET "TimeZone" TO 'UTC'
@@ -509,42 +542,42 @@ CREATE FUNCTION pgvigil.finish_packing(p_log_table text, p_day date) RETURNS boo
 
 CREATE FUNCTION pgvigil.forecast_disk(p_host_id integer, p_disk_name text, p_as_of timestamp with time zone) RETURNS TABLE(seconds_left double precision, earliest timestamp with time zone, latest timestamp with time zone, bytes_per_second double precision, fit double precision)
     LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.forget_resource(p_host_name text, p_resource text) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.form_digest(p_lead pgvigil.mail, p_as_of timestamp with time zone) RETURNS integer
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.handle_rule_errors(p_as_of timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.has_newer_sample(p_log_table text, p_reading pgvigil.reading) RETURNS boolean
     LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $_$..$_$;
 
 CREATE FUNCTION pgvigil.has_open_alert(p_host_id integer, p_metric text, p_resource text) RETURNS boolean
     LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.host_id_of(p_host_name text) RETURNS integer
     LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.is_due(p_task text, p_every interval, p_as_of timestamp with time zone) RETURNS boolean
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.is_future(p_at timestamp with time zone, p_stored_at timestamp with time zone) RETURNS boolean
@@ -553,7 +586,12 @@ CREATE FUNCTION pgvigil.is_future(p_at timestamp with time zone, p_stored_at tim
 
 CREATE FUNCTION pgvigil.is_own_host(p_host_id integer) RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
+    AS $$..$$;
+
+CREATE FUNCTION pgvigil.is_shared_login(p_login name) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.is_within(p_at timestamp with time zone, p_weekdays smallint[], p_from_time time without time zone, p_to_time time without time zone, p_time_zone text) RETURNS boolean
@@ -562,27 +600,27 @@ CREATE FUNCTION pgvigil.is_within(p_at timestamp with time zone, p_weekdays smal
 
 CREATE FUNCTION pgvigil.judge(p_log_table text, p_readings pgvigil.reading[]) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.judge_derived(p_host_id integer, p_metric text, p_resource text, p_value double precision, p_as_of timestamp with time zone, p_detail text DEFAULT NULL::text) RETURNS void
     LANGUAGE sql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.judge_events(p_as_of timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.judge_reading(p_log_table text, p_reading pgvigil.reading) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.keep_state(p_log_table text, p_reading pgvigil.reading, p_alert pgvigil.alert, p_state pgvigil.alert_state, p_rule record) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.late_after() RETURNS interval
@@ -591,12 +629,12 @@ CREATE FUNCTION pgvigil.late_after() RETURNS interval
 
 CREATE FUNCTION pgvigil.limit_of(p_host_name text, p_metric text, p_warning double precision, p_critical double precision, p_hold interval, p_clear_band double precision) RETURNS pgvigil.alert_limit
     LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.lock_host(p_host_id integer) RETURNS void
     LANGUAGE sql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.mail_of_event(p_event text, p_is_reopened boolean, p_is_quiet boolean, p_is_worse boolean) RETURNS text
@@ -605,70 +643,94 @@ CREATE FUNCTION pgvigil.mail_of_event(p_event text, p_is_reopened boolean, p_is_
 
 CREATE FUNCTION pgvigil.mail_text_of(p_mail pgvigil.mail) RETURNS pgvigil.mail_text
     LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
+    AS $$..$$;
+
+CREATE FUNCTION pgvigil.make_cpu_rollup_1d(p_host_ids integer[], p_from timestamp with time zone, p_until timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_temp'
+    SET plan_cache_mode TO 'force_custom_plan'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.make_cpu_rollup_1h(p_host_ids integer[], p_from timestamp with time zone, p_until timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     SET plan_cache_mode TO 'force_custom_plan'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.make_cpu_rollup_5m(p_host_ids integer[], p_from timestamp with time zone, p_until timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
+    SET plan_cache_mode TO 'force_custom_plan'
+    AS $$..$$;
+
+CREATE FUNCTION pgvigil.make_disk_rollup_1d(p_host_ids integer[], p_from timestamp with time zone, p_until timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_temp'
     SET plan_cache_mode TO 'force_custom_plan'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.make_disk_rollup_1h(p_host_ids integer[], p_from timestamp with time zone, p_until timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     SET plan_cache_mode TO 'force_custom_plan'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.make_disk_rollup_5m(p_host_ids integer[], p_from timestamp with time zone, p_until timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
+    SET plan_cache_mode TO 'force_custom_plan'
+    AS $$..$$;
+
+CREATE FUNCTION pgvigil.make_memory_rollup_1d(p_host_ids integer[], p_from timestamp with time zone, p_until timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_temp'
     SET plan_cache_mode TO 'force_custom_plan'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.make_memory_rollup_1h(p_host_ids integer[], p_from timestamp with time zone, p_until timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     SET plan_cache_mode TO 'force_custom_plan'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.make_memory_rollup_5m(p_host_ids integer[], p_from timestamp with time zone, p_until timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
+    SET plan_cache_mode TO 'force_custom_plan'
+    AS $$..$$;
+
+CREATE FUNCTION pgvigil.make_network_rollup_1d(p_host_ids integer[], p_from timestamp with time zone, p_until timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_temp'
     SET plan_cache_mode TO 'force_custom_plan'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.make_network_rollup_1h(p_host_ids integer[], p_from timestamp with time zone, p_until timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     SET plan_cache_mode TO 'force_custom_plan'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.make_network_rollup_5m(p_host_ids integer[], p_from timestamp with time zone, p_until timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     SET plan_cache_mode TO 'force_custom_plan'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.mark_fleet(p_at timestamp with time zone) RETURNS void
     LANGUAGE sql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.mark_mail_failed(p_host_id integer, p_mail_id bigint, p_error text, p_about text, p_is_permanent boolean, p_as_of timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.mark_mail_sent(p_host_id integer, p_mail_id bigint, p_message_id text, p_server_reply text, p_as_of timestamp with time zone) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.memory_samples(p_host_id integer, p_from timestamp with time zone, p_until timestamp with time zone) RETURNS SETOF pgvigil.memory_log
@@ -681,12 +743,12 @@ CREATE FUNCTION pgvigil.network_samples(p_host_id integer, p_from timestamp with
 
 CREATE FUNCTION pgvigil.next_mail_due(p_as_of timestamp with time zone) RETURNS double precision
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.next_of_mailbox(p_box pgvigil.mailbox, p_as_of timestamp with time zone) RETURNS pgvigil.mail
     LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.next_state(p_state pgvigil.alert_state, p_limit pgvigil.alert_limit, p_at timestamp with time zone, p_value double precision) RETURNS pgvigil.alert_state
@@ -695,69 +757,69 @@ CREATE FUNCTION pgvigil.next_state(p_state pgvigil.alert_state, p_limit pgvigil.
 
 CREATE FUNCTION pgvigil.noisy_rules(p_groups text[], p_as_of timestamp with time zone) RETURNS TABLE(metric text, title text, scope text, threshold_id bigint, incidents bigint, mails bigint, worst text, remaining bigint, statement text)
     LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.note_event(p_alert pgvigil.alert, p_event text, p_mail_event text, p_at timestamp with time zone, p_now timestamp with time zone) RETURNS void
     LANGUAGE sql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.open_alert(p_log_table text, p_reading pgvigil.reading, p_alert pgvigil.alert, p_state pgvigil.alert_state) RETURNS pgvigil.alert
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.pack(p_log_table text, p_source text, p_target text) RETURNS text
     LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $_$..$_$;
 
 CREATE FUNCTION pgvigil.pack_history(p_as_of timestamp with time zone) RETURNS integer
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     SET "DateStyle" TO 'ISO'
     SET "TimeZone" TO 'UTC'
     AS $_$..$_$;
 
 CREATE FUNCTION pgvigil.pack_host(p_log_table text, p_day date, p_host_id integer) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $_$..$_$;
 
 CREATE FUNCTION pgvigil.pack_late(p_host_id integer, p_hour_at timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $_$..$_$;
 
 CREATE FUNCTION pgvigil.packed_partition(p_log_table text, p_day date) RETURNS text
     LANGUAGE sql IMMUTABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.partition_day(p_partition text) RETURNS date
     LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $_$..$_$;
 
-CREATE FUNCTION pgvigil.partitioned_tables() RETURNS TABLE(table_name text, days integer, retention interval, is_made_ahead boolean)
+CREATE FUNCTION pgvigil.partitioned_tables() RETURNS TABLE(table_name text, days integer, retention interval, made_back interval)
     LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.play(p_host_name text, p_metric text, p_resource text, p_limit pgvigil.alert_limit, p_since timestamp with time zone, p_until timestamp with time zone) RETURNS TABLE(at timestamp with time zone, value double precision, state text, severity text, event text, mail text, why text)
     LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.preview_mail(p_alert_id bigint DEFAULT NULL::bigint, p_event text DEFAULT NULL::text, p_language text DEFAULT 'en'::text, p_time_zone text DEFAULT 'UTC'::text) RETURNS pgvigil.mail_text
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.queue_mail(p_alert pgvigil.alert, p_event text, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.rank_thresholds(p_host_id integer, p_metric text, p_resource text) RETURNS TABLE(threshold_id bigint, rank bigint, scope text, mode text, remind_every interval, alert_limit pgvigil.alert_limit)
@@ -766,311 +828,316 @@ CREATE FUNCTION pgvigil.rank_thresholds(p_host_id integer, p_metric text, p_reso
 
 CREATE FUNCTION pgvigil.rebuild_judging() RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $_$..$_$;
 
 CREATE FUNCTION pgvigil.rebuild_rollups() RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $_$..$_$;
 
 CREATE FUNCTION pgvigil.rebuild_samples() RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $_$..$_$;
 
 CREATE FUNCTION pgvigil.rebuild_series() RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $_$..$_$;
 
 CREATE FUNCTION pgvigil.recent_values(p_host_id integer, p_metric text, p_resource text, p_until timestamp with time zone, p_span interval, p_buckets integer) RETURNS double precision[]
     LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $_$..$_$;
 
 CREATE FUNCTION pgvigil.record_agent_problems(p_host_id integer, p_problems jsonb) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.record_inventory(p_host_id integer, p_inventory jsonb) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $_$..$_$;
 
 CREATE FUNCTION pgvigil.record_rule_error(p_log_table text, p_reading pgvigil.reading, p_threshold_id bigint, p_sqlstate text, p_message text) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.refresh_gate(p_host_id integer DEFAULT NULL::integer) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     SET jit TO 'off'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.refresh_gates(p_as_of timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.refusals_of_scope(p_table text, p_row jsonb) RETURNS TABLE(name text, message text, hint text)
     LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $_$..$_$;
 
 CREATE FUNCTION pgvigil.register_host(p_host_name text, p_sample_interval interval, p_agent_version text, p_groups text[] DEFAULT NULL::text[], p_labels jsonb DEFAULT NULL::jsonb) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.repair_rollups(p_as_of timestamp with time zone, p_stop_at timestamp with time zone) RETURNS integer
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.report_rollout(p_host_name text, p_service text, p_failure text DEFAULT NULL::text, p_as_of timestamp with time zone DEFAULT statement_timestamp()) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.require_now(p_as_of timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.resend_mail(p_address text, p_to text DEFAULT NULL::text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.revert_threshold(p_history_id bigint) RETURNS text
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.ring() RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.roll_up(p_host_ids integer[], p_from timestamp with time zone, p_until timestamp with time zone, p_width text) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $_$..$_$;
 
 CREATE FUNCTION pgvigil.roll_up_fleet(p_from timestamp with time zone, p_until timestamp with time zone, p_width text) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     SET plan_cache_mode TO 'force_custom_plan'
     AS $_$..$_$;
 
 CREATE FUNCTION pgvigil.samples_of(p_host_name text, p_metric text, p_resource text, p_since timestamp with time zone, p_until timestamp with time zone) RETURNS TABLE(host_id integer, at timestamp with time zone, stored_at timestamp with time zone, value double precision)
     LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $_$..$_$;
 
 CREATE FUNCTION pgvigil.seen_at(p_host_id integer, p_as_of timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.send_reminders(p_as_of timestamp with time zone) RETURNS integer
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
-CREATE FUNCTION pgvigil.series_span(p_host_id integer, p_log_table text, p_from timestamp with time zone, p_until timestamp with time zone, p_points integer, OUT step interval, OUT hourly_until timestamp with time zone, OUT five_minute_until timestamp with time zone) RETURNS record
+CREATE FUNCTION pgvigil.series_span(p_host_id integer, p_log_table text, p_from timestamp with time zone, p_until timestamp with time zone, p_points integer, OUT step interval, OUT daily_until timestamp with time zone, OUT hourly_until timestamp with time zone, OUT five_minute_until timestamp with time zone) RETURNS record
     LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.series_step(p_from timestamp with time zone, p_until timestamp with time zone, p_points integer) RETURNS interval
     LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.setting(p_setting text) RETURNS text
     LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.silence_for(p_duration interval, p_host_name text DEFAULT NULL::text, p_host_group text DEFAULT NULL::text, p_metric text DEFAULT NULL::text, p_resource text DEFAULT NULL::text, p_note text DEFAULT ''::text) RETURNS bigint
     LANGUAGE sql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.silence_until(p_until timestamp with time zone, p_host_name text DEFAULT NULL::text, p_host_group text DEFAULT NULL::text, p_metric text DEFAULT NULL::text, p_resource text DEFAULT NULL::text, p_note text DEFAULT ''::text) RETURNS bigint
     LANGUAGE sql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.silenced_by(p_host_id integer, p_metric text, p_resource text, p_at timestamp with time zone) RETURNS bigint
     LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.suggest_threshold(p_host_name text, p_metric text, p_resource text, p_since timestamp with time zone DEFAULT (statement_timestamp() - '7 days'::interval), p_until timestamp with time zone DEFAULT statement_timestamp()) RETURNS TABLE(samples bigint, median double precision, p95 double precision, p99 double precision, worst double precision, warning double precision, critical double precision, hold interval, mails bigint)
     LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.sweep_gate(p_as_of timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.sync_thresholds(p_rules jsonb) RETURNS TABLE(inserted integer, updated integer, deleted integer)
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.tg_cpu_log__judge() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.tg_disk_log__judge() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
+    AS $$..$$;
+
+CREATE FUNCTION pgvigil.tg_host__note_shared_login() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.tg_host__refresh_gate() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.tg_log__mark_late() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.tg_mail__ring() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.tg_memory_log__judge() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.tg_metric__rebuild_history() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.tg_metric__rebuild_judging() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.tg_network_log__judge() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.tg_recipient__validate() RETURNS trigger
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $_$..$_$;
 
 CREATE FUNCTION pgvigil.tg_setting__rebuild_judging() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.tg_setting__validate() RETURNS trigger
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.tg_silence__validate() RETURNS trigger
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.tg_threshold__history() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.tg_threshold__own() RETURNS trigger
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.tg_threshold__refresh_gate() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.tg_threshold__validate() RETURNS trigger
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.tick(p_as_of timestamp with time zone) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     SET jit TO 'off'
     SET lock_timeout TO '2s'
     AS $_$..$_$;
 
 CREATE FUNCTION pgvigil.try_lock_host(p_host_id integer) RETURNS boolean
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.unseen_hosts(p_groups text[], p_as_of timestamp with time zone) RETURNS TABLE(host_name text, last_seen_at timestamp with time zone, statement text)
     LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.waiting_addresses() RETURNS TABLE(address text, due_at timestamp with time zone)
     LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.watch_agent_problems(p_as_of timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.watch_clocks(p_as_of timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.watch_disks(p_as_of timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.watch_mail(p_as_of timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.watch_silence(p_as_of timestamp with time zone) RETURNS integer
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.weekly_report(p_groups text[], p_as_of timestamp with time zone) RETURNS jsonb
     LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.who_gets(p_host_name text, p_metric text, p_severity text, p_at timestamp with time zone DEFAULT statement_timestamp()) RETURNS TABLE(address text, language text, time_zone text)
     LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE FUNCTION pgvigil.write_weekly_reports(p_as_of timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET search_path TO 'pg_temp'
     AS $$..$$;
 
 CREATE INDEX alert_event_of_alert ON pgvigil.alert_event USING btree (host_id, alert_id);
@@ -1078,6 +1145,8 @@ CREATE INDEX alert_event_of_alert ON pgvigil.alert_event USING btree (host_id, a
 CREATE INDEX alert_event_recent ON pgvigil.alert_event USING btree (created_at);
 
 CREATE INDEX alert_recent ON pgvigil.alert USING btree (fired_at);
+
+CREATE INDEX alert_until ON pgvigil.alert USING btree (COALESCE(resolved_at, 'infinity'::timestamp with time zone));
 
 CREATE INDEX host_of_login ON pgvigil.host USING btree (login_role);
 
@@ -1092,6 +1161,8 @@ CREATE INDEX mail_given_up ON pgvigil.mail USING btree (failed_at) WHERE (failed
 CREATE INDEX mail_recent ON pgvigil.mail USING btree (created_at);
 
 CREATE INDEX mail_thread ON pgvigil.mail USING btree (host_id, alert_id, address, mail_id);
+
+CREATE INDEX mail_unsent ON pgvigil.mail USING btree (created_at) WHERE ((sent_at IS NULL) AND (failed_at IS NULL));
 
 CREATE INDEX mail_waiting ON pgvigil.mail USING btree (address, due_at, mail_id) WHERE ((sent_at IS NULL) AND (failed_at IS NULL) AND (covered_by IS NULL));
 
@@ -1168,6 +1239,7 @@ CREATE TABLE pgvigil.alert (
     acknowledged_note text,
     withheld_event text,
     detail text DEFAULT ''::text NOT NULL,
+    mails integer DEFAULT 0 NOT NULL,
     CONSTRAINT alert_acknowledged_has_who CHECK (((acknowledged_at IS NULL) = (acknowledged_by IS NULL))),
     CONSTRAINT alert_fired_unless_pending CHECK (((state = 'pending'::text) = (fired_at IS NULL))),
     CONSTRAINT alert_resolved_after_fired CHECK ((resolved_at >= fired_at)),
@@ -1242,6 +1314,27 @@ CREATE TABLE pgvigil.cpu_packed (
     load_1m real[]
 )
 PARTITION BY RANGE (hour_at);
+
+CREATE TABLE pgvigil.cpu_rollup_1d (
+    bucket_at timestamp with time zone CONSTRAINT cpu_rollup_1h_bucket_at_not_null NOT NULL,
+    host_id integer CONSTRAINT cpu_rollup_1h_host_id_not_null NOT NULL,
+    samples integer CONSTRAINT cpu_rollup_1h_samples_not_null NOT NULL,
+    cpu_usage real,
+    cpu_usage_max real,
+    user_usage real,
+    user_usage_max real,
+    system_usage real,
+    system_usage_max real,
+    iowait_usage real,
+    iowait_usage_max real,
+    steal_usage real,
+    steal_usage_max real,
+    load_1m real,
+    load_1m_max real,
+    resource text CONSTRAINT cpu_rollup_1h_resource_not_null NOT NULL,
+    CONSTRAINT cpu_rollup_1d_has_samples CHECK ((samples > 0))
+)
+PARTITION BY RANGE (bucket_at);
 
 CREATE TABLE pgvigil.cpu_rollup_1h (
     bucket_at timestamp with time zone NOT NULL,
@@ -1338,6 +1431,29 @@ CREATE TABLE pgvigil.disk_packed (
 )
 PARTITION BY RANGE (hour_at);
 
+CREATE TABLE pgvigil.disk_rollup_1d (
+    bucket_at timestamp with time zone CONSTRAINT disk_rollup_1h_bucket_at_not_null NOT NULL,
+    host_id integer CONSTRAINT disk_rollup_1h_host_id_not_null NOT NULL,
+    samples integer CONSTRAINT disk_rollup_1h_samples_not_null NOT NULL,
+    used_bytes double precision,
+    used_bytes_max bigint,
+    available_bytes double precision,
+    available_bytes_max bigint,
+    disk_usage real,
+    disk_usage_max real,
+    inode_usage real,
+    inode_usage_max real,
+    io_usage real,
+    io_usage_max real,
+    read_bytes_per_second real,
+    read_bytes_per_second_max real,
+    write_bytes_per_second real,
+    write_bytes_per_second_max real,
+    resource text CONSTRAINT disk_rollup_1h_resource_not_null NOT NULL,
+    CONSTRAINT disk_rollup_1d_has_samples CHECK ((samples > 0))
+)
+PARTITION BY RANGE (bucket_at);
+
 CREATE TABLE pgvigil.disk_rollup_1h (
     bucket_at timestamp with time zone NOT NULL,
     host_id integer NOT NULL,
@@ -1414,6 +1530,7 @@ CREATE TABLE pgvigil.host (
     is_deleted boolean DEFAULT false NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    shares_login boolean DEFAULT false NOT NULL,
     CONSTRAINT host_agent_version_is_short CHECK ((length(agent_version) <= 100)),
     CONSTRAINT host_groups_are_64_kib_at_most CHECK ((octet_length(array_to_string(groups, ','::text)) <= 65536)),
     CONSTRAINT host_labels_are_64_kib_at_most CHECK ((octet_length((labels)::text) <= 65536)),
@@ -1442,6 +1559,8 @@ CREATE TABLE pgvigil.log_table (
     five_minute_retention interval DEFAULT '90 days'::interval NOT NULL,
     hourly_retention interval DEFAULT '2 years'::interval NOT NULL,
     pack_after interval DEFAULT '1 day'::interval,
+    daily_retention interval DEFAULT '10 years'::interval NOT NULL,
+    CONSTRAINT log_table_daily_retention_outlasts_hourly CHECK ((daily_retention >= hourly_retention)),
     CONSTRAINT log_table_five_minute_retention_is_a_week_at_least CHECK ((five_minute_retention >= '7 days'::interval)),
     CONSTRAINT log_table_hourly_retention_is_a_month_at_least CHECK ((hourly_retention >= '28 days'::interval)),
     CONSTRAINT log_table_pack_after_is_a_day_at_least CHECK ((pack_after >= '1 day'::interval)),
@@ -1530,6 +1649,21 @@ CREATE TABLE pgvigil.memory_packed (
     memory_usage real[]
 )
 PARTITION BY RANGE (hour_at);
+
+CREATE TABLE pgvigil.memory_rollup_1d (
+    bucket_at timestamp with time zone CONSTRAINT memory_rollup_1h_bucket_at_not_null NOT NULL,
+    host_id integer CONSTRAINT memory_rollup_1h_host_id_not_null NOT NULL,
+    samples integer CONSTRAINT memory_rollup_1h_samples_not_null NOT NULL,
+    used_bytes double precision,
+    used_bytes_max bigint,
+    available_bytes double precision,
+    available_bytes_max bigint,
+    memory_usage real,
+    memory_usage_max real,
+    resource text CONSTRAINT memory_rollup_1h_resource_not_null NOT NULL,
+    CONSTRAINT memory_rollup_1d_has_samples CHECK ((samples > 0))
+)
+PARTITION BY RANGE (bucket_at);
 
 CREATE TABLE pgvigil.memory_rollup_1h (
     bucket_at timestamp with time zone NOT NULL,
@@ -1622,6 +1756,25 @@ CREATE TABLE pgvigil.network_packed (
 )
 PARTITION BY RANGE (hour_at);
 
+CREATE TABLE pgvigil.network_rollup_1d (
+    bucket_at timestamp with time zone CONSTRAINT network_rollup_1h_bucket_at_not_null NOT NULL,
+    host_id integer CONSTRAINT network_rollup_1h_host_id_not_null NOT NULL,
+    samples integer CONSTRAINT network_rollup_1h_samples_not_null NOT NULL,
+    received_bytes_per_second real,
+    received_bytes_per_second_max real,
+    sent_bytes_per_second real,
+    sent_bytes_per_second_max real,
+    errors_per_second real,
+    errors_per_second_max real,
+    drops_per_second real,
+    drops_per_second_max real,
+    link_usage real,
+    link_usage_max real,
+    resource text CONSTRAINT network_rollup_1h_resource_not_null NOT NULL,
+    CONSTRAINT network_rollup_1d_has_samples CHECK ((samples > 0))
+)
+PARTITION BY RANGE (bucket_at);
+
 CREATE TABLE pgvigil.network_rollup_1h (
     bucket_at timestamp with time zone NOT NULL,
     host_id integer NOT NULL,
@@ -1698,7 +1851,8 @@ CREATE TABLE pgvigil.rollup_horizon (
 
 CREATE TABLE pgvigil.rollup_progress (
     host_id integer NOT NULL,
-    rolled_until timestamp with time zone NOT NULL
+    rolled_until timestamp with time zone NOT NULL,
+    daily_until timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL
 );
 
 CREATE TABLE pgvigil.rule_error (
@@ -1788,6 +1942,8 @@ CREATE TABLE pgvigil.upkeep (
 );
 
 CREATE TRIGGER _050_own BEFORE UPDATE ON pgvigil.threshold FOR EACH ROW EXECUTE FUNCTION pgvigil.tg_threshold__own();
+
+CREATE TRIGGER _100_note_shared_login BEFORE INSERT OR UPDATE OF login_role, shares_login ON pgvigil.host FOR EACH ROW EXECUTE FUNCTION pgvigil.tg_host__note_shared_login();
 
 CREATE TRIGGER _100_validate BEFORE INSERT OR UPDATE ON pgvigil.recipient FOR EACH ROW EXECUTE FUNCTION pgvigil.tg_recipient__validate();
 
@@ -1889,6 +2045,8 @@ CREATE TYPE pgvigil.reading AS (
 
 CREATE UNIQUE INDEX alert_open_is_unique ON pgvigil.alert USING btree (host_id, metric, resource) WHERE (resolved_at IS NULL);
 
+CREATE UNIQUE INDEX host_login_is_of_one_host ON pgvigil.host USING btree (login_role) WHERE ((NOT shares_login) AND (NOT is_deleted));
+
 CREATE UNIQUE INDEX rule_error_open_is_unique ON pgvigil.rule_error USING btree (log_table, metric, threshold_id, message) NULLS NOT DISTINCT WHERE (handled_at IS NULL);
 
 CREATE VIEW dashboard.agent_problem AS
@@ -1903,7 +2061,7 @@ CREATE VIEW dashboard.agent_problem AS
      JOIN pgvigil.host h ON (((h.host_id = p.host_id) AND (NOT h.is_deleted))));
 
 CREATE VIEW dashboard.disk_now AS
- SELECT n.host_name,
+ SELECT h.host_name,
     d.disk_name,
     d.device,
     d.file_system,
@@ -1916,14 +2074,20 @@ CREATE VIEW dashboard.disk_now AS
             WHEN (g.bytes_per_day > (0)::double precision) THEN (((86400 * l.available_bytes))::double precision / g.bytes_per_day)
             ELSE NULL::double precision
         END AS full_in_seconds
-   FROM (((dashboard.host_now n
-     JOIN pgvigil.disk_info d ON (((d.host_id = n.host_id) AND (d.mounted IS NOT NULL) AND (NOT d.is_deleted))))
-     JOIN pgvigil.disk_log l ON (((l.host_id = n.host_id) AND (l.created_at = n.sampled_at) AND (l.disk_name = d.disk_name) AND (NOT l.is_deleted))))
+   FROM ((((pgvigil.host h
+     CROSS JOIN LATERAL ( SELECT c.created_at
+           FROM pgvigil.cpu_log c
+          WHERE ((c.host_id = h.host_id) AND (c.cpu_name = 'cpu-total'::text) AND (NOT c.is_deleted))
+          ORDER BY c.created_at DESC
+         LIMIT 1) n)
+     JOIN pgvigil.disk_log l ON (((l.host_id = h.host_id) AND (l.created_at = n.created_at) AND (NOT l.is_deleted))))
+     JOIN pgvigil.disk_info d ON (((d.host_id = h.host_id) AND (d.disk_name = l.disk_name) AND (d.mounted IS NOT NULL) AND (NOT d.is_deleted))))
      LEFT JOIN LATERAL ( SELECT ((((l.used_bytes - o.used_bytes))::double precision * (86400.0)::double precision) / NULLIF((EXTRACT(epoch FROM (l.created_at - o.created_at)))::double precision, (0)::double precision)) AS bytes_per_day
            FROM pgvigil.disk_log o
           WHERE ((o.host_id = l.host_id) AND (o.created_at >= (l.created_at - '06:00:00'::interval)) AND (o.created_at < l.created_at) AND (o.disk_name = l.disk_name))
           ORDER BY o.created_at
-         LIMIT 1) g ON (true));
+         LIMIT 1) g ON (true))
+  WHERE (NOT h.is_deleted);
 
 CREATE VIEW dashboard.fleet_now AS
  SELECT count(*) AS hosts,
@@ -2668,6 +2832,8 @@ GRANT SELECT ON TABLE pgvigil.cpu_log TO pgvigil_operator;
 
 GRANT SELECT ON TABLE pgvigil.cpu_packed TO pgvigil_operator;
 
+GRANT SELECT ON TABLE pgvigil.cpu_rollup_1d TO pgvigil_operator;
+
 GRANT SELECT ON TABLE pgvigil.cpu_rollup_1h TO pgvigil_operator;
 
 GRANT SELECT ON TABLE pgvigil.cpu_rollup_5m TO pgvigil_operator;
@@ -2679,6 +2845,8 @@ GRANT SELECT ON TABLE pgvigil.disk_info TO pgvigil_operator;
 GRANT SELECT ON TABLE pgvigil.disk_log TO pgvigil_operator;
 
 GRANT SELECT ON TABLE pgvigil.disk_packed TO pgvigil_operator;
+
+GRANT SELECT ON TABLE pgvigil.disk_rollup_1d TO pgvigil_operator;
 
 GRANT SELECT ON TABLE pgvigil.disk_rollup_1h TO pgvigil_operator;
 
@@ -2710,6 +2878,8 @@ GRANT SELECT ON TABLE pgvigil.memory_log TO pgvigil_operator;
 
 GRANT SELECT ON TABLE pgvigil.memory_packed TO pgvigil_operator;
 
+GRANT SELECT ON TABLE pgvigil.memory_rollup_1d TO pgvigil_operator;
+
 GRANT SELECT ON TABLE pgvigil.memory_rollup_1h TO pgvigil_operator;
 
 GRANT SELECT ON TABLE pgvigil.memory_rollup_5m TO pgvigil_operator;
@@ -2721,6 +2891,8 @@ GRANT SELECT ON TABLE pgvigil.network_info TO pgvigil_operator;
 GRANT SELECT ON TABLE pgvigil.network_log TO pgvigil_operator;
 
 GRANT SELECT ON TABLE pgvigil.network_packed TO pgvigil_operator;
+
+GRANT SELECT ON TABLE pgvigil.network_rollup_1d TO pgvigil_operator;
 
 GRANT SELECT ON TABLE pgvigil.network_rollup_1h TO pgvigil_operator;
 
@@ -2755,6 +2927,8 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgvigil.recipient TO pgvigil_operator
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgvigil.silence TO pgvigil_operator;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgvigil.threshold TO pgvigil_operator;
+
+GRANT UPDATE(daily_retention) ON TABLE pgvigil.log_table TO pgvigil_operator;
 
 GRANT UPDATE(five_minute_retention) ON TABLE pgvigil.log_table TO pgvigil_operator;
 
@@ -2816,6 +2990,8 @@ REVOKE ALL ON FUNCTION dashboard.would_have_mailed(p_from timestamp with time zo
 
 REVOKE ALL ON FUNCTION pgvigil.acknowledge(p_host_name text, p_metric text, p_resource text, p_note text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgvigil.advance_days(p_stop_at timestamp with time zone) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgvigil.advance_fleet(p_as_of timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.advance_horizon(p_as_of timestamp with time zone) FROM PUBLIC;
@@ -2837,6 +3013,8 @@ REVOKE ALL ON FUNCTION pgvigil.claim_next(p_address text, p_mailer text, p_as_of
 REVOKE ALL ON FUNCTION pgvigil.close_alert(p_alert pgvigil.alert, p_reading pgvigil.reading, p_event text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.cpu_samples(p_host_id integer, p_from timestamp with time zone, p_until timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgvigil.delete_expired_mail(p_as_of timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.deliver(p_alert pgvigil.alert, p_mail_event text, p_now timestamp with time zone) FROM PUBLIC;
 
@@ -2878,6 +3056,8 @@ REVOKE ALL ON FUNCTION pgvigil.is_future(p_at timestamp with time zone, p_stored
 
 REVOKE ALL ON FUNCTION pgvigil.is_own_host(p_host_id integer) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgvigil.is_shared_login(p_login name) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgvigil.is_within(p_at timestamp with time zone, p_weekdays smallint[], p_from_time time without time zone, p_to_time time without time zone, p_time_zone text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.judge(p_log_table text, p_readings pgvigil.reading[]) FROM PUBLIC;
@@ -2900,17 +3080,25 @@ REVOKE ALL ON FUNCTION pgvigil.mail_of_event(p_event text, p_is_reopened boolean
 
 REVOKE ALL ON FUNCTION pgvigil.mail_text_of(p_mail pgvigil.mail) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgvigil.make_cpu_rollup_1d(p_host_ids integer[], p_from timestamp with time zone, p_until timestamp with time zone) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgvigil.make_cpu_rollup_1h(p_host_ids integer[], p_from timestamp with time zone, p_until timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.make_cpu_rollup_5m(p_host_ids integer[], p_from timestamp with time zone, p_until timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgvigil.make_disk_rollup_1d(p_host_ids integer[], p_from timestamp with time zone, p_until timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.make_disk_rollup_1h(p_host_ids integer[], p_from timestamp with time zone, p_until timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.make_disk_rollup_5m(p_host_ids integer[], p_from timestamp with time zone, p_until timestamp with time zone) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION pgvigil.make_memory_rollup_1d(p_host_ids integer[], p_from timestamp with time zone, p_until timestamp with time zone) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgvigil.make_memory_rollup_1h(p_host_ids integer[], p_from timestamp with time zone, p_until timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.make_memory_rollup_5m(p_host_ids integer[], p_from timestamp with time zone, p_until timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgvigil.make_network_rollup_1d(p_host_ids integer[], p_from timestamp with time zone, p_until timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.make_network_rollup_1h(p_host_ids integer[], p_from timestamp with time zone, p_until timestamp with time zone) FROM PUBLIC;
 
@@ -3006,7 +3194,7 @@ REVOKE ALL ON FUNCTION pgvigil.seen_at(p_host_id integer, p_as_of timestamp with
 
 REVOKE ALL ON FUNCTION pgvigil.send_reminders(p_as_of timestamp with time zone) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION pgvigil.series_span(p_host_id integer, p_log_table text, p_from timestamp with time zone, p_until timestamp with time zone, p_points integer, OUT step interval, OUT hourly_until timestamp with time zone, OUT five_minute_until timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pgvigil.series_span(p_host_id integer, p_log_table text, p_from timestamp with time zone, p_until timestamp with time zone, p_points integer, OUT step interval, OUT daily_until timestamp with time zone, OUT hourly_until timestamp with time zone, OUT five_minute_until timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.series_step(p_from timestamp with time zone, p_until timestamp with time zone, p_points integer) FROM PUBLIC;
 
@@ -3027,6 +3215,8 @@ REVOKE ALL ON FUNCTION pgvigil.sync_thresholds(p_rules jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgvigil.tg_cpu_log__judge() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.tg_disk_log__judge() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION pgvigil.tg_host__note_shared_login() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION pgvigil.tg_host__refresh_gate() FROM PUBLIC;
 

@@ -7,7 +7,7 @@ create or replace function pgvigil.setting(p_setting text)
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_value text;
@@ -27,7 +27,7 @@ create or replace function pgvigil.partitioned_tables()
 returns table (table_name text, days integer, retention interval, made_back interval)
 language sql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
     select k.table_name, k.days, k.retention, k.made_back
     from pgvigil.log_table as t
@@ -49,7 +49,7 @@ create or replace function pgvigil.partition_day(p_partition text)
 returns date
 language sql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
     -- null for what is no partition: the planner may ask before it has looked whether it is one
     select case when p_partition ~ '_[0-9]{8}$' then to_date(right(p_partition, 8), 'YYYYMMDD') end
@@ -61,7 +61,7 @@ create or replace function pgvigil.ensure_partitions(p_as_of timestamptz)
 returns integer
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_temp
 -- the bounds are written out as text: not in the style of whoever calls
 set datestyle = 'ISO'
 set timezone = 'UTC'
@@ -109,7 +109,7 @@ create or replace function pgvigil.drop_expired_partitions(p_as_of timestamptz)
 returns integer
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_temp
 set lock_timeout = '50ms'
 as $$
 declare
@@ -158,7 +158,7 @@ create or replace function pgvigil.delete_expired_mail(p_as_of timestamptz)
 returns integer
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_deleted integer;

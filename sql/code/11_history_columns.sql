@@ -5,7 +5,7 @@ create or replace function pgvigil.ensure_history_columns()
 returns void
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_column record;

@@ -20,7 +20,7 @@ create or replace function pgvigil.tg_log__mark_late()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     insert into pgvigil.late_hour (host_id, hour_at, transaction_id)
@@ -36,7 +36,7 @@ create or replace function pgvigil.rebuild_rollups()
 returns void
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_temp
 as $rebuild$
 declare
     v_table record;
@@ -101,7 +101,7 @@ begin
 create or replace function pgvigil.%1$I(p_host_ids integer[], p_from timestamptz, p_until timestamptz)
 returns void
 language plpgsql
-set search_path = pg_catalog, pg_temp
+set search_path = pg_temp
 set plan_cache_mode = force_custom_plan
 as $roll_up$
 begin
@@ -149,7 +149,7 @@ create or replace function pgvigil.roll_up(
 )
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_table text;
@@ -167,7 +167,7 @@ comment on function pgvigil.roll_up(integer[], timestamptz, timestamptz, text) i
 create or replace function pgvigil.advance_horizon(p_as_of timestamptz)
 returns timestamptz
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_horizon pgvigil.rollup_horizon;
@@ -204,7 +204,7 @@ comment on function pgvigil.advance_horizon(timestamptz) is 'Until when every sa
 create or replace function pgvigil.repair_rollups(p_as_of timestamptz, p_stop_at timestamptz)
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_hour record;
@@ -249,7 +249,7 @@ comment on function pgvigil.repair_rollups(timestamptz, timestamptz) is 'Makes t
 create or replace function pgvigil.advance_days(p_stop_at timestamptz)
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     -- where to begin with hosts that were here before there were daily rollups
@@ -296,7 +296,7 @@ comment on function pgvigil.advance_days(timestamptz) is 'Rolls up the days that
 create or replace function pgvigil.advance_rollups(p_as_of timestamptz)
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_stop_at constant timestamptz := clock_timestamp() + pgvigil.setting('upkeep_budget')::interval;

@@ -3,7 +3,7 @@
 create or replace function pgvigil.mark_fleet(p_at timestamptz)
 returns void
 language sql
-set search_path = ''
+set search_path = pg_temp
 as $$
     insert into pgvigil.late_hour (host_id, hour_at, transaction_id)
     select 0, date_bin('1 hour', p_at, '2000-01-01 00:00+00'), pg_current_xact_id()
@@ -17,7 +17,7 @@ comment on function pgvigil.mark_fleet(timestamptz) is 'Notes that a host has go
 create or replace function pgvigil.roll_up_fleet(p_from timestamptz, p_until timestamptz, p_width text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_custom_plan
 as $$
 declare
@@ -52,7 +52,7 @@ comment on function pgvigil.roll_up_fleet(timestamptz, timestamptz, text) is 'Ma
 create or replace function pgvigil.advance_fleet(p_as_of timestamptz)
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_stop_at constant timestamptz := clock_timestamp() + pgvigil.setting('upkeep_budget')::interval;

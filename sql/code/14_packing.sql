@@ -9,7 +9,7 @@ create or replace function pgvigil.rebuild_samples()
 returns void
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_temp
 as $rebuild$
 declare
     v_table record;
@@ -82,7 +82,7 @@ create or replace function pgvigil.tg_metric__rebuild_history()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     perform pgvigil.ensure_history_columns();
@@ -103,7 +103,7 @@ create or replace function pgvigil.pack(p_log_table text, p_source text, p_targe
 returns text
 language sql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
     select format(
         'insert into %s (hour_at, host_id, is_deleted, resource, %s) select s.hour_at, s.host_id, s.is_deleted, s.%I, %s'
@@ -147,7 +147,7 @@ create or replace function pgvigil.packed_partition(p_log_table text, p_day date
 returns text
 language sql
 immutable
-set search_path = ''
+set search_path = pg_temp
 as $$
     select replace(p_log_table, '_log', '_packed') || to_char(p_day, '_YYYYMMDD')
 $$;
@@ -157,7 +157,7 @@ comment on function pgvigil.packed_partition(text, date) is 'Name of the table t
 create or replace function pgvigil.pack_host(p_log_table text, p_day date, p_host_id integer)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     execute pgvigil.pack(
@@ -174,7 +174,7 @@ comment on function pgvigil.pack_host(text, date, integer) is 'Packs a day of a 
 create or replace function pgvigil.pack_late(p_host_id integer, p_hour_at timestamptz)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_day record;
@@ -215,7 +215,7 @@ comment on function pgvigil.pack_late(integer, timestamptz) is 'Adds the samples
 create or replace function pgvigil.finish_packing(p_log_table text, p_day date)
 returns boolean
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set lock_timeout = '50ms'
 set datestyle = 'ISO'
 set timezone = 'UTC'
@@ -256,7 +256,7 @@ comment on function pgvigil.finish_packing(text, date) is 'Shows the packed day 
 create or replace function pgvigil.pack_history(p_as_of timestamptz)
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set datestyle = 'ISO'
 set timezone = 'UTC'
 as $$

@@ -134,7 +134,7 @@ create or replace function pgvigil.refresh_gate(p_host_id integer default null)
 returns void
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_temp
 -- compiling it takes a hundred times longer than running it
 set jit = off
 as $$
@@ -214,7 +214,7 @@ comment on function pgvigil.refresh_gate(integer) is 'Derives the gate anew, of 
 create or replace function pgvigil.refresh_gates(p_as_of timestamptz)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     if pgvigil.try_lock_host(0) then
@@ -228,7 +228,7 @@ comment on function pgvigil.refresh_gates(timestamptz) is 'Makes good what a hos
 create or replace function pgvigil.sweep_gate(p_as_of timestamptz)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_mark record;
@@ -273,7 +273,7 @@ create or replace function pgvigil.tg_threshold__refresh_gate()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     perform pgvigil.refresh_gate();
@@ -291,7 +291,7 @@ create or replace function pgvigil.tg_host__refresh_gate()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     if

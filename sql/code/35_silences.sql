@@ -33,7 +33,7 @@ create or replace function pgvigil.silenced_by(
 returns bigint
 language sql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
     select s.silence_id
     from pgvigil.silence as s
@@ -62,7 +62,7 @@ create or replace function pgvigil.silence_until(
 )
 returns bigint
 language sql
-set search_path = ''
+set search_path = pg_temp
 as $$
     insert into pgvigil.silence (host_name, host_group, metric, resource, ends_at, note)
     values (p_host_name, p_host_group, p_metric, p_resource, p_until, p_note)
@@ -81,7 +81,7 @@ create or replace function pgvigil.silence_for(
 )
 returns bigint
 language sql
-set search_path = ''
+set search_path = pg_temp
 as $$
     select pgvigil.silence_until(
         statement_timestamp() + p_duration, p_host_name, p_host_group, p_metric, p_resource, p_note
@@ -94,7 +94,7 @@ create or replace function pgvigil.host_id_of(p_host_name text)
 returns integer
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_host_id constant integer := (select h.host_id from pgvigil.host as h where h.host_name = p_host_name);
@@ -114,7 +114,7 @@ create or replace function pgvigil.acknowledge(
 returns integer
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_host_id constant integer := pgvigil.host_id_of(p_host_name);
@@ -155,7 +155,7 @@ create or replace function pgvigil.forget_resource(p_host_name text, p_resource 
 returns integer
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_host_id constant integer := pgvigil.host_id_of(p_host_name);

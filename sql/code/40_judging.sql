@@ -37,7 +37,7 @@ create or replace function pgvigil.has_newer_sample(p_log_table text, p_reading 
 returns boolean
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_found boolean;
@@ -70,7 +70,7 @@ create or replace function pgvigil.has_open_alert(p_host_id integer, p_metric te
 returns boolean
 language sql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
     select exists (
         select from pgvigil.alert as a
@@ -102,7 +102,7 @@ create or replace function pgvigil.close_alert(
 )
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     if p_alert.state = 'pending' then
@@ -135,7 +135,7 @@ comment on function pgvigil.close_alert(pgvigil.alert, pgvigil.reading, text) is
 create or replace function pgvigil.cancel_alert(p_alert pgvigil.alert)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     -- A sample under way may be about to end it: whoever comes second finds it ended.
@@ -163,7 +163,7 @@ create or replace function pgvigil.open_alert(
 )
 returns pgvigil.alert
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_old pgvigil.alert;
@@ -224,7 +224,7 @@ create or replace function pgvigil.keep_state(
 )
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_limit constant pgvigil.alert_limit := p_rule.alert_limit;
@@ -301,7 +301,7 @@ comment on function pgvigil.keep_state(text, pgvigil.reading, pgvigil.alert, pgv
 create or replace function pgvigil.judge_reading(p_log_table text, p_reading pgvigil.reading)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_alert pgvigil.alert;
@@ -364,7 +364,7 @@ create or replace function pgvigil.record_rule_error(
 )
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     -- A lost connection, a deadlock, a full disk, a lock not to be had, a cancelled statement, a broken file, a second
@@ -389,7 +389,7 @@ comment on function pgvigil.record_rule_error(text, pgvigil.reading, bigint, tex
 create or replace function pgvigil.lock_host(p_host_id integer)
 returns void
 language sql
-set search_path = ''
+set search_path = pg_temp
 as $$
     select from pgvigil.host_lock as l where l.host_id = p_host_id for update
 $$;
@@ -399,7 +399,7 @@ comment on function pgvigil.lock_host(integer) is 'Makes whoever judges a host w
 create or replace function pgvigil.try_lock_host(p_host_id integer)
 returns boolean
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     perform from pgvigil.host_lock as l where l.host_id = p_host_id for update skip locked;
@@ -412,7 +412,7 @@ comment on function pgvigil.try_lock_host(integer) is 'Takes the lock of a host 
 create or replace function pgvigil.judge(p_log_table text, p_readings pgvigil.reading[])
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_host_id integer;

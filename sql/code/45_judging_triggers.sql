@@ -5,7 +5,7 @@ create or replace function pgvigil.rebuild_judging()
 returns void
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_temp
 as $rebuild$
 declare
     v_table record;
@@ -43,7 +43,7 @@ create or replace function pgvigil.%1$I()
 returns trigger
 language plpgsql
 security definer
-set search_path = pg_catalog, pg_temp -- as 95_search_path.sql
+set search_path = pg_temp
 as $judge$
 %6$s
 begin
@@ -105,7 +105,7 @@ create or replace function pgvigil.tg_metric__rebuild_judging()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     perform pgvigil.rebuild_judging();
@@ -132,7 +132,7 @@ create or replace function pgvigil.tg_setting__rebuild_judging()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     perform pgvigil.rebuild_judging();

@@ -6,7 +6,7 @@ create or replace function pgvigil.who_gets(
 returns table (address text, language text, time_zone text)
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_host_id constant integer := pgvigil.host_id_of(p_host_name);
@@ -36,7 +36,7 @@ comment on function pgvigil.who_gets(text, text, text, timestamptz) is 'Who is m
 create or replace function pgvigil.deliver(p_alert pgvigil.alert, p_mail_event text, p_now timestamptz)
 returns bigint
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_silence_id bigint;
@@ -68,7 +68,7 @@ create or replace function pgvigil.note_event(
 )
 returns void
 language sql
-set search_path = ''
+set search_path = pg_temp
 as $$
     insert into pgvigil.alert_event (
         host_id, alert_id, event, mail_event, severity, value, at, is_shadow, silence_id, created_at
@@ -84,7 +84,7 @@ comment on function pgvigil.note_event(pgvigil.alert, text, text, timestamptz, t
 create or replace function pgvigil.queue_mail(p_alert pgvigil.alert, p_event text, p_now timestamptz)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_count integer;

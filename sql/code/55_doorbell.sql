@@ -4,7 +4,7 @@
 create or replace function pgvigil.ring()
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     -- Every login may notify, and hold up the queue; where that is full the commit of the sample would fail.
@@ -20,7 +20,7 @@ create or replace function pgvigil.tg_mail__ring()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     if exists (select from new_rows) then

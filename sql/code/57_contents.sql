@@ -48,7 +48,7 @@ create or replace function pgvigil.recent_values(
 returns double precision[]
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_metric pgvigil.metric;
@@ -100,7 +100,7 @@ create or replace function pgvigil.digest_items(p_mail pgvigil.mail)
 returns jsonb
 language sql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
     with incident as (
         -- of each how it stands
@@ -140,7 +140,7 @@ create or replace function pgvigil.mail_text_of(p_mail pgvigil.mail)
 returns pgvigil.mail_text
 language sql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
     select
         p_mail.mail_id,
@@ -223,7 +223,7 @@ returns pgvigil.mail_text
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_mail jsonb;

@@ -33,7 +33,7 @@ create or replace function pgvigil.next_of_mailbox(p_box pgvigil.mailbox, p_as_o
 returns pgvigil.mail
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_mail pgvigil.mail;
@@ -84,7 +84,7 @@ comment on function pgvigil.next_of_mailbox(pgvigil.mailbox, timestamptz) is 'Th
 create or replace function pgvigil.form_digest(p_lead pgvigil.mail, p_as_of timestamptz)
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_mail_ids bigint [];
@@ -144,7 +144,7 @@ comment on function pgvigil.form_digest(pgvigil.mail, timestamptz) is 'Puts all 
 create or replace function pgvigil.claim_next(p_address text, p_mailer text, p_as_of timestamptz)
 returns pgvigil.mail
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_box pgvigil.mailbox;
@@ -226,7 +226,7 @@ create or replace function pgvigil.waiting_addresses()
 returns table (address text, due_at timestamptz)
 language sql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
     -- From one address to the next in the index: as many steps as there are addresses, however many mails wait.
     with recursive waiting as (
@@ -266,7 +266,7 @@ create or replace function pgvigil.claim_mail(p_mailer text, p_limit integer, p_
 returns setof pgvigil.mail_text
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_address text;
@@ -293,7 +293,7 @@ create or replace function pgvigil.mark_mail_sent(
 returns void
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     update pgvigil.mail as m
@@ -320,7 +320,7 @@ create or replace function pgvigil.mark_mail_failed(
 returns timestamptz
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_mail pgvigil.mail;
@@ -363,7 +363,7 @@ returns double precision
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = pg_temp
 as $$
     select extract(epoch from min(n.at) - p_as_of)
     from (

@@ -5,7 +5,7 @@ returns table (name text, is_ok boolean, detail text, remedy text)
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = pg_temp
 as $$
     with missing as (
         select string_agg(w.key, ', ' order by w.key) as names

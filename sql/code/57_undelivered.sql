@@ -3,7 +3,7 @@
 create or replace function pgvigil.watch_mail(p_as_of timestamptz)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_dead record;
@@ -61,7 +61,7 @@ create or replace function pgvigil.resend_mail(p_address text, p_to text default
 returns bigint
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_count bigint;

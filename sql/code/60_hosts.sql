@@ -5,7 +5,7 @@ returns boolean
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     -- session_user: who logged in, whatever role was set since. The owner of the schema may act for every host.
@@ -56,7 +56,7 @@ create or replace function pgvigil.is_shared_login(p_login name)
 returns boolean
 language sql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
     select coalesce(s.value = '*' or p_login = any(string_to_array(replace(s.value, ' ', ''), ',')), false)
     from pgvigil.setting as s
@@ -69,7 +69,7 @@ create or replace function pgvigil.tg_host__note_shared_login()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     -- who shares a login goes on to do so when the setting does not name it any more
@@ -89,7 +89,7 @@ create or replace function pgvigil.claim_host(p_host_name text)
 returns name
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_login name;
@@ -136,7 +136,7 @@ create or replace function pgvigil.register_host(
 returns integer
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_host_id integer;
@@ -197,7 +197,7 @@ create or replace function pgvigil.record_inventory(p_host_id integer, p_invento
 returns void
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_table record;

@@ -4,7 +4,7 @@ create or replace function pgvigil.record_agent_problems(p_host_id integer, p_pr
 returns void
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     if not pgvigil.is_own_host(p_host_id) then
@@ -34,7 +34,7 @@ comment on function pgvigil.record_agent_problems(integer, jsonb) is 'Notes what
 create or replace function pgvigil.watch_agent_problems(p_as_of timestamptz)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_problem record;

@@ -4,7 +4,7 @@
 create or replace function pgvigil.end_long_reads(p_as_of timestamptz)
 returns integer
 language sql
-set search_path = ''
+set search_path = pg_temp
 as $$
     select count(*)::integer
     from (

@@ -7,7 +7,7 @@ returns table (
 )
 language sql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
     with trend as (
         select
@@ -64,7 +64,7 @@ comment on function pgvigil.forecast_disk(integer, text, timestamptz) is 'When a
 create or replace function pgvigil.watch_disks(p_as_of timestamptz)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_disk record;

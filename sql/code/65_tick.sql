@@ -7,7 +7,7 @@ create or replace function pgvigil.judge_derived(
 )
 returns void
 language sql
-set search_path = ''
+set search_path = pg_temp
 as $$
     select pgvigil.judge_reading(
         null, (p_host_id, p_metric, p_resource, p_as_of, p_as_of, p_value, p_detail)::pgvigil.reading
@@ -20,7 +20,7 @@ create or replace function pgvigil.seen_at(p_host_id integer, p_as_of timestampt
 returns timestamptz
 language sql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
     -- By the server's clock. The newest sample is that of the greatest created_at, unless the host's clock once ran
     -- ahead: then the last minutes by the server's clock tell.
@@ -51,7 +51,7 @@ comment on function pgvigil.seen_at(integer, timestamptz) is 'When the server la
 create or replace function pgvigil.watch_silence(p_as_of timestamptz)
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_least double precision;
@@ -143,7 +143,7 @@ comment on function pgvigil.watch_silence(timestamptz) is 'Finds expected hosts 
 create or replace function pgvigil.watch_clocks(p_as_of timestamptz)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_host record;
@@ -202,7 +202,7 @@ comment on function pgvigil.watch_clocks(timestamptz) is 'Compares the clock of 
 create or replace function pgvigil.handle_rule_errors(p_as_of timestamptz)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_error pgvigil.rule_error;
@@ -283,7 +283,7 @@ comment on function pgvigil.handle_rule_errors(timestamptz) is 'Switches off wha
 create or replace function pgvigil.send_reminders(p_as_of timestamptz)
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_alert pgvigil.alert;
@@ -371,7 +371,7 @@ comment on function pgvigil.send_reminders(timestamptz) is 'Mails what still fir
 create or replace function pgvigil.judge_events(p_as_of timestamptz)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_alert pgvigil.alert;
@@ -395,7 +395,7 @@ comment on function pgvigil.judge_events(timestamptz) is 'Judges again what only
 create or replace function pgvigil.is_due(p_task text, p_every interval, p_as_of timestamptz)
 returns boolean
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     insert into pgvigil.upkeep as u (task, done_at, since)
@@ -418,7 +418,7 @@ comment on function pgvigil.is_due(text, interval, timestamptz) is 'Whether a ta
 create or replace function pgvigil.require_now(p_as_of timestamptz)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     if
@@ -438,7 +438,7 @@ create or replace function pgvigil.tick(p_as_of timestamptz)
 returns boolean
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_temp
 set jit = off
 -- What an agent has locked in a transaction that it leaves open must not stop the watch over the others.
 set lock_timeout = '2s'

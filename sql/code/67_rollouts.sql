@@ -5,7 +5,7 @@ create or replace function pgvigil.report_rollout(
 )
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_host_id integer;

@@ -6,7 +6,7 @@ returns table (
 )
 language sql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
     with incident as (
         select
@@ -70,7 +70,7 @@ returns table (
 )
 language sql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
     select
         h.host_name,
@@ -128,7 +128,7 @@ create or replace function pgvigil.unseen_hosts(p_groups text[], p_as_of timesta
 returns table (host_name text, last_seen_at timestamptz, statement text)
 language sql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
     select
         h.host_name,
@@ -150,7 +150,7 @@ create or replace function pgvigil.weekly_report(p_groups text[], p_as_of timest
 returns jsonb
 language sql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
     select jsonb_strip_nulls(jsonb_build_object(
         'since', p_as_of - interval '7 days',
@@ -180,7 +180,7 @@ comment on function pgvigil.weekly_report(text[], timestamptz) is 'What the week
 create or replace function pgvigil.write_weekly_reports(p_as_of timestamptz)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_reader record;

@@ -5,7 +5,7 @@ create or replace function pgvigil.refusals_of_scope(p_table text, p_row jsonb)
 returns table (name text, message text, hint text)
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     return query
@@ -77,7 +77,7 @@ comment on function pgvigil.refusals_of_scope(text, jsonb) is 'What is wrong wit
 create or replace function pgvigil.tg_threshold__validate()
 returns trigger
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_metric constant pgvigil.metric := (select m from pgvigil.metric as m where m.metric = new.metric);
@@ -165,7 +165,7 @@ for each row execute function pgvigil.tg_threshold__validate();
 create or replace function pgvigil.tg_recipient__validate()
 returns trigger
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_refusal record;
@@ -217,7 +217,7 @@ for each row execute function pgvigil.tg_recipient__validate();
 create or replace function pgvigil.tg_setting__validate()
 returns trigger
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     if tg_op = 'UPDATE' and (new.setting, new.kind) is distinct from (old.setting, old.kind) then
@@ -273,7 +273,7 @@ for each row execute function pgvigil.tg_setting__validate();
 create or replace function pgvigil.tg_silence__validate()
 returns trigger
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_refusal record;

@@ -3,7 +3,7 @@
 create or replace function pgvigil.tg_threshold__own()
 returns trigger
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     -- A row that people edit is theirs from then on: the playbook writes a row of its own beside it, and theirs wins.
@@ -38,7 +38,7 @@ create or replace function pgvigil.tg_threshold__history()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     insert into pgvigil.threshold_history (threshold_id, operation, old, new)
@@ -60,7 +60,7 @@ for each row execute function pgvigil.tg_threshold__history();
 create or replace function pgvigil.revert_threshold(p_history_id bigint)
 returns text
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_change pgvigil.threshold_history;
@@ -109,7 +109,7 @@ comment on function pgvigil.revert_threshold(bigint) is 'Takes one change of a r
 create or replace function pgvigil.sync_thresholds(p_rules jsonb)
 returns table (inserted integer, updated integer, deleted integer)
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_default constant jsonb := '{"hold": "0", "remind_every": "4 hours", "mode": "armed", "note": ""}';

@@ -7,7 +7,7 @@ create or replace function pgvigil.samples_of(
 returns table (host_id integer, at timestamptz, stored_at timestamptz, value double precision)
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_statement text;
@@ -57,7 +57,7 @@ returns table (
 )
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_state pgvigil.alert_state := ('ok', null, null, null, null);
@@ -173,7 +173,7 @@ create or replace function pgvigil.limit_of(
 returns pgvigil.alert_limit
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_limit pgvigil.alert_limit;
@@ -210,7 +210,7 @@ create or replace function pgvigil.backtest(
 returns table (at timestamptz, value double precision, event text, severity text, mail text)
 language sql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
     select p.at, p.value, p.event, p.severity, p.mail
     from pgvigil.play(
@@ -235,7 +235,7 @@ returns table (
 )
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_rule record;
@@ -288,7 +288,7 @@ returns table (
 )
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_metric pgvigil.metric;

@@ -75,7 +75,7 @@ returns double precision[]
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = pg_temp
 as $$
     select pgvigil.recent_values(p_host_id, p_metric, p_resource, p_until, p_span, p_buckets)
 $$;
@@ -87,7 +87,7 @@ returns bigint
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = pg_temp
 as $$
     select pgvigil.silenced_by(p_host_id, p_metric, p_resource, p_at)
 $$;

@@ -6,7 +6,7 @@ create or replace function pgvigil.series_step(p_from timestamptz, p_until times
 returns interval
 language sql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
     select coalesce(
         (
@@ -32,7 +32,7 @@ create or replace function pgvigil.series_span(
 returns record
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_table pgvigil.log_table;
@@ -81,7 +81,7 @@ create or replace function pgvigil.rebuild_series()
 returns void
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_temp
 as $rebuild$
 declare
     v_table record;
@@ -125,7 +125,7 @@ language plpgsql
 stable
 security definer
 rows 1000
-set search_path = pg_catalog, pg_temp
+set search_path = pg_temp
 set plan_cache_mode = force_custom_plan
 set jit = off
 -- The rows of a host lie far apart, for they came beat by beat: a bitmap has their pages read ahead, an index scan has not.
@@ -225,7 +225,7 @@ language plpgsql
 stable
 security definer
 rows 1000
-set search_path = ''
+set search_path = pg_temp
 set jit = off
 as $$
 #variable_conflict use_column

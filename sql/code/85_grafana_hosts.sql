@@ -194,7 +194,7 @@ returns table (
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = pg_temp
 as $$
     select
         e.metric,
@@ -222,7 +222,7 @@ returns table ("time" timestamptz, metric text, value double precision)
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = pg_temp
 as $$
     with limits as (
         select
@@ -265,7 +265,7 @@ returns table ("time" timestamptz, delay_seconds double precision)
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = pg_temp
 as $$
     -- One sample of each part of the time: 200 look-ups, however long the time and however many rows.
     select

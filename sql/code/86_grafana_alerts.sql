@@ -61,7 +61,7 @@ returns table ("time" timestamptz, timeend timestamptz, "text" text, tags text)
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = pg_temp
 as $$
     select
         i.fired_at,
@@ -86,7 +86,7 @@ returns table ("time" timestamptz, metric text, value bigint)
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = pg_temp
 set jit = off
 set work_mem = '16MB'
 as $$
@@ -152,7 +152,7 @@ returns table ("time" timestamptz, warning bigint, critical bigint)
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = pg_temp
 as $$
     select
         b.at,
@@ -175,7 +175,7 @@ returns table (
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = pg_temp
 -- compiling it takes longer than running it
 set jit = off
 set work_mem = '16MB'
@@ -233,7 +233,7 @@ returns table (
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = pg_temp
 as $$
     select
         w.at,

@@ -5,7 +5,7 @@ returns table ("time" timestamptz, sent bigint, failed bigint, waiting bigint, d
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = pg_temp
 as $$
     select
         b.at,

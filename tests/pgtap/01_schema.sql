@@ -257,7 +257,7 @@ select is_empty(
     select p.oid::regprocedure from pg_proc as p
     where p.pronamespace in ('pgvigil'::regnamespace, 'dashboard'::regnamespace)
     and case
-        when p.prosecdef then not coalesce(p.proconfig @> array['search_path=pg_catalog, pg_temp'], false)
+        when p.prosecdef then not coalesce(p.proconfig @> array['search_path=pg_temp'], false)
         else p.proconfig @> array['search_path=""']
     end
     $$,
