@@ -1,7 +1,7 @@
 -- Partitions: a day of samples, a week of five-minute rollups, 28 days of hourly ones, 364 of daily ones. Made days ahead,
--- dropped when older than what log_table says, and never before they were rolled up; and mails, deleted when they are old. Called by the migration runner and by tick(). Locks: attaching takes SHARE UPDATE
--- EXCLUSIVE on the parent, which stops neither inserts nor reads; dropping takes ACCESS EXCLUSIVE and gives up rather
--- than wait for it.
+-- dropped when older than what log_table says, samples never before they were rolled up; and mails, deleted when they are old.
+-- Called by the migration runner and by tick(). Locks: attaching takes SHARE UPDATE EXCLUSIVE on the parent, which stops
+-- neither inserts nor reads; dropping takes ACCESS EXCLUSIVE and gives up rather than wait for it.
 
 create or replace function pgvigil.setting(p_setting text)
 returns text
@@ -125,15 +125,16 @@ begin
         where
             pgvigil.partition_day(c.relname) + t.days
             <= ((p_as_of - t.retention) at time zone 'UTC')::date
-            -- After weeks without upkeep: samples stay until the rollups have them.
-            and (t.table_name ~ '_rollup_' or (pgvigil.partition_day(c.relname) + 1)::timestamp at time zone 'UTC' <= v_rolled_until)
-            and (t.table_name ~ '_rollup_' or not exists (
-                select from pgvigil.late_hour as l
-                inner join pgvigil.rollup_progress as p on p.host_id = l.host_id
-                where
-                    l.hour_at >= pgvigil.partition_day(c.relname)::timestamp at time zone 'UTC'
-                    and l.hour_at < (pgvigil.partition_day(c.relname) + 1)::timestamp at time zone 'UTC'
-            ))
+            and (
+                t.table_name ~ '_rollup_'
+                -- After weeks without upkeep: samples stay until the rollups have them, late ones too.
+                or (pgvigil.partition_day(c.relname) + 1)::timestamp at time zone 'UTC' <= v_rolled_until
+                and not exists (
+                    select from pgvigil.late_hour as l
+                    inner join pgvigil.rollup_progress as p on p.host_id = l.host_id
+                    where (l.hour_at at time zone 'UTC')::date = pgvigil.partition_day(c.relname)
+                )
+            )
         order by c.relname
         -- each takes some of the locks that the whole server has; the next tick goes on
         limit 64

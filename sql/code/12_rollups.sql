@@ -1,6 +1,6 @@
 -- Rollups: five-minute, hourly and daily buckets (average, maximum, count) of every series, so that a graph of a year reads
--- some hundred rows of each. tick() calls advance_rollups(), which works in small steps; each step is one transaction with the
--- note of how far it came, and makes whole buckets anew, so a crash or a second run changes nothing.
+-- some hundred rows of each. tick() calls advance_rollups(), which works in small steps; each step is one transaction with
+-- the note of how far it came, and makes whole buckets anew, so a crash or a second run changes nothing.
 --
 -- No sample is missed, by two rules. A bucket is made late_after() its end, once no transaction is left that began to
 -- write before (advance_horizon()). A sample that is stored later than that marks its hour (late_hour), and the hour is
