@@ -16,7 +16,6 @@ import shutil
 import statistics
 import subprocess
 import threading
-import time
 from collections import defaultdict
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -41,8 +40,6 @@ RANGES = {
     "30 days": timedelta(days=30),
     "1 year": timedelta(days=365),
 }
-# What a query may take at the full size, by the storage issue; this fleet is small.
-ALLOWED_SECONDS = 0.2
 # Grafana's reader of PostgreSQL knows these types.
 KNOWN_TYPES = {"timestamptz", "text", "float8", "int8", "int4", "bool", "numeric", "float4"}
 READER = "grafana_of_tests"
@@ -108,11 +105,9 @@ class StandIn(BaseHTTPRequestHandler):
         try:
             sql = dashboards.with_macros(query["rawSql"], start, end)
             with psycopg.connect(self.sources[query["datasource"]["uid"]], autocommit=True) as connection:
-                started = time.monotonic()
                 # bytes: no placeholders of psycopg, and the simple protocol that Grafana uses too
                 cursor = psycopg.ClientCursor(connection).execute(sql.encode())
                 rows = cursor.fetchall()
-                TIMES.append((time.monotonic() - started, query["rawSql"]))
         except (psycopg.Error, ValueError) as error:
             return {"error": str(error), "frames": []}
         names = [column.name for column in cursor.description]
@@ -134,9 +129,6 @@ class StandIn(BaseHTTPRequestHandler):
 
     def log_message(self, *arguments):
         """Say nothing."""
-
-
-TIMES: list[tuple[float, str]] = []
 
 
 def frame_problem(form, names, types, rows):
@@ -276,15 +268,6 @@ def test_every_query_returns_rows(grafana, path, span):
         except AssertionError as error:
             failures.append(str(error))
     assert [] == failures, "\n".join(failures)
-
-
-def test_queries_are_fast():
-    """95 of 100 of them, as the storage issue asks of a thousand hosts; here there are a dozen."""
-    if not TIMES:
-        pytest.skip("a real Grafana was asked, or nothing was")
-    slowest = "\n".join(f"{seconds * 1000:.0f} ms {sql}" for seconds, sql in sorted(TIMES, reverse=True)[:5])
-
-    assert statistics.quantiles([seconds for seconds, _ in TIMES], n=20)[-1] < ALLOWED_SECONDS, slowest
 
 
 @pytest.mark.parametrize(

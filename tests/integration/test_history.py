@@ -268,6 +268,7 @@ def test_drop_and_packing_never_hold_up_an_insert(owner, database, capsys):
 
     def write(number):
         with psycopg.connect(database, autocommit=True) as connection:
+            connection.execute("set lock_timeout = '1 second'")  # who waits longer fails
             worst, count = 0.0, 0
             while not stop.is_set():
                 began = time.monotonic()
@@ -296,7 +297,9 @@ def test_drop_and_packing_never_hold_up_an_insert(owner, database, capsys):
         assert 2 == one(reader, "select count(*) from pgvigil.cpu_log")
         for thread in threads:
             thread.start()
-        time.sleep(seconds)
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline or len(ticks) < 3:
+            time.sleep(0.1)
         tried = len(ticks)
         assert exists()
     deadline = time.monotonic() + 20
@@ -312,6 +315,5 @@ def test_drop_and_packing_never_hold_up_an_insert(owner, database, capsys):
             f" {sum(counts)} inserts, the slowest {max(slowest):.3f} s\n"
         )
     assert gone
-    assert tried > 2
-    assert max(slowest) < 1
+    assert len(slowest) == 8, "a writer failed: see its thread"
     assert [] == owner.execute("select task, error from pgvigil.upkeep where error is not null").fetchall()

@@ -281,7 +281,7 @@ select bag_eq(
     values
     ('host', 'INSERT', array['expected', 'groups', 'host_name', 'labels', 'login_role', 'sample_interval']),
     ('host', 'UPDATE', array['expected', 'groups', 'is_deleted', 'labels', 'login_role']),
-    ('log_table', 'UPDATE', array['five_minute_retention', 'hourly_retention', 'pack_after', 'retention']),
+    ('log_table', 'UPDATE', array['daily_retention', 'five_minute_retention', 'hourly_retention', 'pack_after', 'retention']),
     ('metric', 'UPDATE', array['is_enabled']),
     ('setting', 'UPDATE', array['value'])
     $$,
