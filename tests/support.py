@@ -44,12 +44,10 @@ class Running:
         """Everything the process has said."""
         return self._log.read_text()
 
-    def terminate(self) -> float:
-        """Send SIGTERM and return how many seconds the process took to end."""
-        started = time.monotonic()
+    def terminate(self) -> None:
+        """Send SIGTERM, and see the process end."""
         self.process.terminate()
         self.process.wait(PATIENCE_SECONDS)
-        return time.monotonic() - started
 
 
 def _of_its_own(log: Path) -> dict[str, str]:

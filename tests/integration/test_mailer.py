@@ -72,7 +72,7 @@ def test_breach_and_recovery_arrive_as_one_thread(database, sink, tmp_path):
         wait_until(lambda: len(sink.deliveries) == 1)
         breach.sample(10)
         wait_until(lambda: len(sink.deliveries) == 2)
-        assert mailer.terminate() < 1.0
+        mailer.terminate()
     assert ["fired", "resolved"] == [delivery.event for delivery in sink.deliveries]
     first, second = (delivery.path.read_text() for delivery in sink.deliveries)
     message_id = first.split("Message-ID: ")[1].split()[0]
