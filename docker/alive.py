@@ -1,4 +1,4 @@
-"""Health of an agent: it tells its beat to NOTIFY_SOCKET, as it would tell systemd; this listens for one."""
+"""Health of an agent or a mailer: it tells its beat to NOTIFY_SOCKET, as it would tell systemd; this listens for one."""
 
 import os
 import socket
@@ -14,6 +14,6 @@ with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line:
         while b"WATCHDOG=1" not in line.recv(4096):
             pass
     except TimeoutError:
-        sys.exit(f"no beat of the agent within {sys.argv[1]} s")
+        sys.exit(f"no beat within {sys.argv[1]} s")
     finally:
         os.unlink(path)

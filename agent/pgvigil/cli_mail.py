@@ -14,7 +14,7 @@ import typer
 from pgvigil.cli_common import Dsn, LogLevel  # noqa: TC001 - typer reads them
 from pgvigil.errors import ConfigError
 from pgvigil.logs import log_to_stderr
-from pgvigil.systemd import stop_on_signal
+from pgvigil.systemd import Systemd, stop_on_signal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -132,7 +132,7 @@ def mailer(
         templates=templates,
         poll_seconds=config.parse_duration(poll_interval),
     )
-    run_mailer(settings, smtp, stop_on_signal())
+    run_mailer(settings, smtp, stop_on_signal(), Systemd(config.notify_socket()))
 
 
 @mail.command("test")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pgvigil.message import Letter
     from pgvigil.model import Mail
     from pgvigil.smtp import SmtpSettings
+    from pgvigil.systemd import Systemd
 
 log = logging.getLogger("pgvigil")
 
@@ -35,8 +36,8 @@ _DEAF_POLL_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 30.0
 
 
-def run_mailer(settings: MailerSettings, smtp: SmtpSettings, stop: threading.Event) -> None:
-    """Send what is due until `stop` is set; a lost database is tried again for ever.
+def run_mailer(settings: MailerSettings, smtp: SmtpSettings, stop: threading.Event, systemd: Systemd) -> None:
+    """Send what is due until `stop` is set, and tell systemd of each beat; a lost database is tried again for ever.
 
     Raises:
         DatabaseError: the server refuses the very first connection.
@@ -50,6 +51,7 @@ def run_mailer(settings: MailerSettings, smtp: SmtpSettings, stop: threading.Eve
     failures: list[Exception] = []
     timekeeper = threading.Thread(target=_keep_time, args=(settings.dsn, stop, failures), daemon=True)
     while not stop.is_set():
+        systemd.tell("WATCHDOG=1")
         try:
             with ExitStack() as stack:
                 # A connection that listens must do nothing else: a bell that rings meanwhile would wait unseen.
@@ -64,7 +66,7 @@ def run_mailer(settings: MailerSettings, smtp: SmtpSettings, stop: threading.Eve
                 outage, pause_seconds = False, 0.0
                 if not timekeeper.ident:
                     timekeeper.start()
-                _serve(settings, client, stop, ear, worker)
+                _serve(settings, client, stop, ear, worker, systemd=systemd)
         except (DatabaseError, SchemaError) as error:
             if not (timekeeper.ident or isinstance(error, DatabaseUnavailableError | SchemaError)):
                 raise
@@ -132,15 +134,22 @@ class Ear:
 
 
 def _serve(
-    settings: MailerSettings, client: SmtpClient, stop: threading.Event, ear: Ear, worker: database.Connection
+    settings: MailerSettings,
+    client: SmtpClient,
+    stop: threading.Event,
+    ear: Ear,
+    worker: database.Connection,
+    *,
+    systemd: Systemd,
 ) -> None:
     """Drain and wait in turn: the bell only shortens the wait."""
     next_drain = not_before = time.monotonic()
     pause_seconds = 0.0
     while not stop.is_set():
+        systemd.tell("WATCHDOG=1")
         now = time.monotonic()
         if now >= next_drain:
-            if drain(settings, client, worker, stop):
+            if drain(settings, client, worker, stop, systemd):
                 pause_seconds = 0.0
                 due = outbox.seconds_until_next_mail(worker)
                 poll = min(settings.poll_seconds, _DEAF_POLL_SECONDS) if ear.is_deaf else settings.poll_seconds
@@ -158,13 +167,16 @@ def _longer(pause_seconds: float) -> float:
     return min(_LONGEST_PAUSE_SECONDS, max(_FIRST_PAUSE_SECONDS, pause_seconds * 2))
 
 
-def drain(settings: MailerSettings, client: SmtpClient, worker: database.Connection, stop: threading.Event) -> bool:
+def drain(
+    settings: MailerSettings, client: SmtpClient, worker: database.Connection, stop: threading.Event, systemd: Systemd
+) -> bool:
     """Send the mails that are due, one lease at a time; False if the server is in trouble.
 
     What is wrong with the server is wrong for the next mail too, and each attempt may take until a timeout: that ends
     the round. What is wrong with one recipient or one mail does not.
     """
     while not stop.is_set() and (mail := outbox.claim_mail(worker, settings.mailer_name)):
+        systemd.tell("WATCHDOG=1")
         try:
             letter = _compose(settings, mail)
             payload = letter.to_bytes(sender=client.sender, address=mail.address, date=datetime.now(UTC))
