@@ -45,9 +45,11 @@ lint: $(VENV)/.dev ## ruff, mypy strict, sqlfluff, actionlint, zizmor
 	$(BIN)/actionlint -shellcheck= .github/workflows/*.yml
 	$(BIN)/zizmor --offline --pedantic --quiet --no-progress .github
 
-lint-deploy: $(VENV)/.deploy ## ansible-lint, yamllint
+lint-deploy: $(VENV)/.deploy ## ansible-lint, yamllint, hadolint
 	$(BIN)/yamllint --strict --config-file ansible/.yamllint ansible docker
 	cd ansible && PATH="$(CURDIR)/$(BIN):$$PATH" ANSIBLE_CONFIG=ansible.cfg ansible-lint --offline
+	$(BIN)/hadolint docker/Dockerfile docker/pgbouncer/Dockerfile
+	$(BIN)/hadolint --config tests/deploy/lab/hadolint.yaml tests/deploy/lab/*/Dockerfile
 
 format: $(VENV)/.dev ## let ruff and sqlfluff put the files into shape
 	$(BIN)/ruff check --fix agent grafana tests
