@@ -6,15 +6,21 @@ here=$(cd "$(dirname "$0")" && pwd)
 
 have() { docker image inspect "$1" >/dev/null 2>&1; }
 
-build() { # build TAG DIRECTORY [ARGUMENT..]: certificates of this machine are part of each context
-    if have "$1"; then return; fi
+# What is there stays, unless it was made here of other files: build TAG DIRECTORY [ARGUMENT..]
+build() {
+    local made of context="$work/context-$2"
+    of=$( (cd "$here/$2" && find . -type f -print0 | sort -z | xargs -0 sha256sum && echo "${@:3}") | sha256sum | cut -c1-64)
+    made=$(docker image inspect --format '{{index .Config.Labels "pgvigil-stand-in"}}' "$1" 2>/dev/null || echo missing)
+    if [ "$made" = "$of" ]; then return; fi
+    # Without that label it is an official image; those of the lab are nobody else's.
+    if [ -z "$made" ] && [ "${1#pgvigil-lab/}" = "$1" ]; then return; fi
     echo "lab: making $1"
-    local context="$work/context-$2"
     rm -rf "$context"
     cp -r "$here/$2" "$context"
+    # Certificates of this machine are part of each context.
     mkdir -p "$context/ca"
     find /usr/local/share/ca-certificates -name '*.crt' -exec cp {} "$context/ca/" \;
-    docker build --quiet --tag "$1" "${@:3}" "$context" >/dev/null
+    docker build --quiet --label "pgvigil-stand-in=$of" --tag "$1" "${@:3}" "$context" >/dev/null
     rm -rf "$context"
 }
 

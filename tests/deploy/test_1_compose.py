@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-import lab as laboratory
+import machines
 import pytest
-from lab import wait_until
+from lab import run, wait_until
 
 COMPOSE = "cd /srv/pgvigil && docker compose --file docker/compose.yaml --profile mail"
 
@@ -14,9 +14,9 @@ COMPOSE = "cd /srv/pgvigil && docker compose --file docker/compose.yaml --profil
 @pytest.fixture(scope="module")
 def single(lab):
     """Return a machine where nothing runs yet."""
-    host = laboratory.start_single()
+    host = machines.start_single()
     yield host
-    laboratory.run("docker", "rm", "--force", "--volumes", "single", check=False)
+    run("docker", "rm", "--force", "--volumes", "single", check=False)
 
 
 def psql(single, query: str) -> str:
