@@ -24,7 +24,7 @@ def test_check_mode_passes_on_virgin_hosts(lab):
     """`--check --diff` says what it would do, changes nothing, and shows no secret."""
     played = lab.play("site.yml", "--check", "--diff")
     assert played.recap("failed") == 0
-    assert "pgvigil-agent.service" in played.output
+    assert "+SyslogIdentifier=pgvigil-agent" in played.output
     for host in lab.hosts.values():
         assert not host.sh("ls -d /etc/pgvigil /var/lib/pgvigil 2>/dev/null", check=False)
     assert (laboratory.WORK / "tls/smtp_password").read_text().strip() not in played.output
