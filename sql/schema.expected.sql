@@ -1144,7 +1144,9 @@ CREATE INDEX alert_event_of_alert ON pgvigil.alert_event USING btree (host_id, a
 
 CREATE INDEX alert_event_recent ON pgvigil.alert_event USING btree (created_at);
 
-CREATE INDEX alert_recent ON pgvigil.alert USING btree (fired_at);
+CREATE INDEX alert_event_shadow ON pgvigil.alert_event USING btree (at) WHERE is_shadow;
+
+CREATE INDEX alert_recent ON pgvigil.alert USING btree (fired_at) INCLUDE (worst_severity, is_shadow);
 
 CREATE INDEX alert_until ON pgvigil.alert USING btree (COALESCE(resolved_at, 'infinity'::timestamp with time zone));
 
@@ -1158,7 +1160,7 @@ CREATE INDEX mail_critical_waiting ON pgvigil.mail USING btree (address, due_at)
 
 CREATE INDEX mail_given_up ON pgvigil.mail USING btree (failed_at) WHERE (failed_at IS NOT NULL);
 
-CREATE INDEX mail_recent ON pgvigil.mail USING btree (created_at);
+CREATE INDEX mail_recent ON pgvigil.mail USING btree (created_at) INCLUDE (sent_at, failed_at);
 
 CREATE INDEX mail_thread ON pgvigil.mail USING btree (host_id, alert_id, address, mail_id);
 

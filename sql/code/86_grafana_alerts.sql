@@ -156,12 +156,16 @@ set search_path = pg_temp
 as $$
     select
         b.at,
-        count(*) filter (where a.worst_severity = 'warning'),
-        count(*) filter (where a.worst_severity = 'critical')
+        n.warning,
+        n.critical
     from dashboard.part(p_from, p_to, p_points) as b
-    left join pgvigil.alert as a
-        on a.fired_at >= b.at and a.fired_at < b.until and not a.is_shadow
-    group by b.at
+    cross join lateral (
+        select
+            count(*) filter (where a.worst_severity = 'warning') as warning,
+            count(*) filter (where a.worst_severity = 'critical') as critical
+        from pgvigil.alert as a
+        where a.fired_at >= b.at and a.fired_at < b.until and not a.is_shadow
+    ) as n
     order by b.at
 $$;
 comment on function dashboard.incident_series(timestamptz, timestamptz, integer) is 'How many alerts fired in each part of the time, by the worst severity that they had.';

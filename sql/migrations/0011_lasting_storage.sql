@@ -81,3 +81,9 @@ from (
 where m.host_id = a.host_id and m.alert_id = a.alert_id;
 create index alert_until on pgvigil.alert (coalesce(resolved_at, 'infinity'));
 create index mail_unsent on pgvigil.mail (created_at) where sent_at is null and failed_at is null;
+-- What graphs of a year count is in the index: they do not read the rows.
+drop index pgvigil.mail_recent;
+create index mail_recent on pgvigil.mail (created_at) include (sent_at, failed_at);
+drop index pgvigil.alert_recent;
+create index alert_recent on pgvigil.alert (fired_at) include (worst_severity, is_shadow);
+create index alert_event_shadow on pgvigil.alert_event (at) where is_shadow;
