@@ -268,7 +268,7 @@ def test_drop_and_packing_never_hold_up_an_insert(owner, database, capsys):
 
     def write(number):
         with psycopg.connect(database, autocommit=True) as connection:
-            connection.execute("set lock_timeout = '1 second'")  # who waits longer fails
+            connection.execute("set lock_timeout = '1s'")  # who waits longer fails
             worst, count = 0.0, 0
             while not stop.is_set():
                 began = time.monotonic()
