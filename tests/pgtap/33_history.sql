@@ -1,6 +1,6 @@
 -- Whose host is whose, graphs of any span, rollups made by hand, and what a rollout reports.
 begin;
-select plan(22);
+select plan(25);
 
 select pgvigil.ensure_partitions(now());
 create role pgvigil_test_a login in role pgvigil_agent;
@@ -58,6 +58,31 @@ select h.host_id, pg_temp.at(3600) from pgvigil.host as h where h.host_name = 'w
 select results_eq($$select * from pg_temp.graph(13)$$, $$values (12::bigint, 45.125, 90::float8)$$, 'graphs of five minutes are the same');
 select results_eq($$select * from pg_temp.graph(2)$$, $$values (1::bigint, 45.125, 90::float8)$$, 'and those of an hour');
 select is((select count(*) from dashboard.cpu_series('nobody', pg_temp.at(0), pg_temp.at(3600))), 0::bigint, 'an unknown host has no graph');
+
+-- Days are made of hours, also of those from before there were days.
+create function pg_temp.yesterday() returns timestamptz language sql as $$
+    select date_bin('1 day', now(), '2000-01-01 00:00+00') - interval '1 day'
+$$;
+insert into pgvigil.cpu_rollup_1h (bucket_at, host_id, resource, samples, cpu_usage, cpu_usage_max)
+select
+    pg_temp.yesterday() + n * interval '1 hour', h.host_id, 'cpu9', case n when 23 then 110 else 10 end, case n when 23 then 35 else 1 end,
+    case n when 23 then 99 else 2 end
+from generate_series(0, 23) as n cross join pgvigil.host as h where h.host_name = 'web1';
+update pgvigil.rollup_progress set rolled_until = pg_temp.yesterday() + interval '24 hours' where rolled_until < pg_temp.yesterday() + interval '24 hours';
+select is(pgvigil.advance_days(clock_timestamp() + interval '1 minute') > 0, true, 'an upgrade leaves days to be made');
+select results_eq(
+    $$select r.bucket_at, r.samples, r.cpu_usage, r.cpu_usage_max from pgvigil.cpu_rollup_1d as r where r.resource = 'cpu9'$$,
+    $$values (pg_temp.yesterday(), 340, 12::real, 99::real)$$, 'a day weighs its hours by their samples'
+);
+delete from pgvigil.cpu_rollup_1h as r where r.resource = 'cpu9';
+select results_eq(
+    $$
+    select g."time", g.cpu_usage, g.cpu_usage_max
+    from dashboard.cpu_series('web1', now() - interval '365 days', now()) as g
+    where g.resource = 'cpu9'
+    $$,
+    $$values (pg_temp.yesterday(), 12::float8, 99::float8)$$, 'the graph of a year is made of days'
+);
 
 -- A late sample marks its hour, a punctual one does not.
 select is((select count(*) from pgvigil.late_hour), 1::bigint, 'samples that came late marked their hour once');
