@@ -12,12 +12,13 @@ if ! answers || ! command -v debootstrap >/dev/null; then
 fi
 if ! command -v dockerd >/dev/null && ! answers || ! command -v debootstrap >/dev/null; then
     echo "installing docker.io and debootstrap (Debian packages) .."
+    apt-get update -qq >/dev/null
     packages="debootstrap iptables"
     answers || packages="$packages docker.io"
     # From Debian 13 on the client is a package of its own.
     command -v docker >/dev/null || ! apt-cache show docker-cli >/dev/null 2>&1 || packages="$packages docker-cli"
     # shellcheck disable=SC2086 # a list of words
-    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages; } >/dev/null || {
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages >/dev/null || {
         echo "engine.sh: apt-get could not install: $packages" >&2
         exit 1
     }
