@@ -7,7 +7,7 @@ import os
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -143,32 +143,30 @@ def test_collector_that_fails_is_mailed_and_so_is_that_it_works_again(database, 
     script = 'mount --bind "$0" /proc/diskstats && exec "$@"'
     command = [sys.executable, "-m", "pgvigil", "agent", *BEAT, "--host-name", "web1", "--dsn", database]
     command += ["--spool-directory", str(tmp_path / "spool")]
+    reported = "select problem, subject, detail like 'IndexError%' from pgvigil.agent_problem"
     with (
         Sink(tmp_path / "mails") as sink,
-        running_pgvigil(
-            tmp_path / "log", "mailer", *mailer_options, "--smtp-port", str(sink.port), "--poll-interval", "1s",
-            PGVIGIL_DSN=database,
-        ),
         subprocess.Popen(["unshare", "--mount", "sh", "-c", script, garbled, *command]) as agent,
-    ):  # fmt: skip
-        try:
-            wait_until(lambda: len(sink.deliveries) == 1, "the mail")
-            stored = "select problem, subject, detail like 'IndexError%' from pgvigil.agent_problem"
-            assert [("collector_failed", "disk traffic", True)] == fetch(database, stored)
-            alert = "select resource, state::text from pgvigil.alert where metric = 'agent_problem'"
-            assert [("collector_failed disk traffic", "firing")] == fetch(database, alert)
-            assert [(True,)] == fetch(database, "select count(*) > 0 and count(io_usage) = 0 from pgvigil.disk_log")
-            garbled.write_bytes(Path("/proc/diskstats").read_bytes())
-            with psycopg.connect(database, autocommit=True) as owner:  # tick() looks once a minute
+        ExitStack() as running,
+    ):
+        running.callback(agent.terminate)
+        # The mailer's first tick looks at what agents report, the next that does so comes a minute later.
+        wait_until(lambda: [("collector_failed", "disk traffic", True)] == fetch(database, reported), "the report")
+        mailer_options += ["--smtp-port", str(sink.port), "--poll-interval", "1s"]
+        running.enter_context(running_pgvigil(tmp_path / "log", "mailer", *mailer_options, PGVIGIL_DSN=database))
+        wait_until(lambda: len(sink.deliveries) == 1, "the mail")
+        alert = "select resource, state::text from pgvigil.alert where metric = 'agent_problem'"
+        assert [("collector_failed disk traffic", "firing")] == fetch(database, alert)
+        assert [(True,)] == fetch(database, "select count(*) > 0 and count(io_usage) = 0 from pgvigil.disk_log")
+        garbled.write_bytes(Path("/proc/diskstats").read_bytes())
+        with psycopg.connect(database, autocommit=True) as owner:  # tick() looks once a minute
 
-                def is_over():
-                    owner.execute("select pgvigil.watch_agent_problems(clock_timestamp())")
-                    return [("collector_failed disk traffic", "resolved")] == fetch(database, alert)
+            def is_over():
+                owner.execute("select pgvigil.watch_agent_problems(clock_timestamp())")
+                return [("collector_failed disk traffic", "resolved")] == fetch(database, alert)
 
-                wait_until(is_over, "the end of the alert")
-            wait_until(lambda: len(sink.deliveries) == 2, "the second mail")
-        finally:
-            agent.terminate()
+            wait_until(is_over, "the end of the alert")
+        wait_until(lambda: len(sink.deliveries) == 2, "the second mail")
     assert ["fired", "resolved"] == [delivery.event for delivery in sink.deliveries]
     text = sink.deliveries[0].path.read_text()
     assert "web1" in text
