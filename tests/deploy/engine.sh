@@ -3,17 +3,17 @@
 # Usage: engine.sh [PID_FILE]; into the file goes the process of an engine that was started here.
 set -u
 answers() { docker info >/dev/null 2>&1; }
+tools() { command -v debootstrap && command -v ssh-keygen; } >/dev/null
 
-if ! answers || ! command -v debootstrap >/dev/null; then
-    if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
-        echo "engine.sh: no Docker engine answers, and only root on Debian can install one" >&2
-        exit 1
-    fi
+answers && tools && exit 0
+if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+    echo "engine.sh: no Docker engine answers, or debootstrap or ssh is missing, and only root on Debian can install them" >&2
+    exit 1
 fi
-if ! command -v dockerd >/dev/null && ! answers || ! command -v debootstrap >/dev/null; then
-    echo "installing docker.io and debootstrap (Debian packages) .."
+if ! tools || ! { answers || command -v dockerd >/dev/null; }; then
+    echo "installing docker.io, debootstrap and openssh-client (Debian packages) .."
     apt-get update -qq >/dev/null
-    packages="debootstrap iptables"
+    packages="debootstrap iptables openssh-client"
     answers || packages="$packages docker.io"
     # From Debian 13 on the client is a package of its own.
     command -v docker >/dev/null || ! apt-cache show docker-cli >/dev/null 2>&1 || packages="$packages docker-cli"

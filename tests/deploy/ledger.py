@@ -59,3 +59,19 @@ def agents(lab: Lab, hosts: tuple[str, ...] = AGENT_HOSTS) -> dict[str, str]:
         host: lab.hosts[host].sh("docker inspect --format '{{.Id}} {{.State.StartedAt}}' pgvigil-agent")
         for host in hosts
     }
+
+
+def rotate(lab: Lab) -> None:
+    """Give every login a new password; each beat of that time is there, and no agent was started anew."""
+    logins = "select rolname, rolpassword from pg_authid where rolname like 'pgvigil%' and rolpassword is not null"
+    old = {name: host.sh("cat /etc/pgvigil/*/pgpass") for name, host in lab.hosts.items()}
+    verifiers, running, since = dict(lab.sql(logins)), agents(lab), now(lab)
+    lab.play("rotate_secrets.yml")
+    for name, host in lab.hosts.items():
+        assert not set(host.sh("cat /etc/pgvigil/*/pgpass").splitlines()) & set(old[name].splitlines())
+    renewed = dict(lab.sql(logins))
+    assert verifiers.keys() == renewed.keys()
+    assert all(verifiers[name] != renewed[name] for name in verifiers)
+    wait_for_samples(lab, "with the new passwords")
+    settle(lab, since)
+    assert agents(lab) == running, "an agent that runs on misses no beat"

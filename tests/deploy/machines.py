@@ -55,6 +55,8 @@ def engine_problem() -> str:
         return "there is no command docker"
     if subprocess.run(["docker", "info"], capture_output=True, check=False, timeout=60).returncode:
         return "no Docker engine answers (docker info); as root on Debian: sh tests/deploy/engine.sh"
+    if not shutil.which("ssh-keygen"):
+        return "there is no command ssh-keygen to roll out by SSH (Debian package openssh-client)"
     if not shutil.which("debootstrap") and not run("docker", "images", "--quiet", "debian:trixie-slim"):
         return "there is neither an image debian:trixie-slim nor debootstrap to make one"
     return ""
@@ -97,8 +99,27 @@ def start() -> Lab:
     lab = found()
     for host in lab.hosts.values():
         wait_until(host.is_up, f"{host.name} runs", 180)
+    let_in_by_ssh(lab)
     write_inventory(lab)
     return lab
+
+
+def let_in_by_ssh(lab: Lab) -> None:
+    """Let the user `admin` of each host in by a key made for this run, as Ansible meets hosts anywhere."""
+    key, known, config = WORK / "ssh_key", WORK / "ssh_known_hosts", WORK / "ssh_config"
+    key.unlink(missing_ok=True)
+    run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key))
+    let_in = "install -d -o admin -m 700 ~admin/.ssh && cat > ~admin/.ssh/authorized_keys"
+    entries, names = [], []
+    for name, host in lab.hosts.items():
+        host.sh(let_in, stdin=key.with_suffix(".pub").read_text())
+        names.append(f"{name} {host.sh('cat /etc/ssh/ssh_host_ed25519_key.pub')}")
+        entries.append(f"Host {name}\n  HostName {ADDRESSES[name]}\n  HostKeyAlias {name}\n")
+    known.write_text("".join(names))
+    config.write_text(
+        "".join(entries)
+        + f"Host *\n  IdentityFile {key}\n  IdentitiesOnly yes\n  UserKnownHostsFile {known}\n  ServerAliveInterval 5\n"
+    )
 
 
 def start_single() -> Host:
@@ -141,7 +162,7 @@ def write_inventory(lab: Lab) -> None:
         "web[1:3]\n[pgvigil_database]\ndb1\n[shop]\nweb[1:2]\n[pgvigil_grafana]\nweb3\n"
     )
     variables = {
-        "ansible_connection": "community.docker.docker",
+        "ansible_ssh_common_args": f"-F {WORK / 'ssh_config'}",
         "ansible_python_interpreter": "/usr/bin/python3",
         "ansible_user": "admin",
         "pgvigil_image": images.PGVIGIL,

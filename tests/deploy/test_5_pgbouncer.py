@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from lab import AGENT_HOSTS
-from ledger import now, settle, wait_for_samples
+from ledger import now, rotate, settle, wait_for_samples
 
 
 def test_one_variable_puts_pgbouncer_before_the_agents(lab):
@@ -46,3 +46,8 @@ def test_pgbouncer_lets_in_agents_and_nobody_else(lab):
         "user=postgres sslmode=verify-full password=wrong",
     ):
         assert "connection failed" in web1.sh(connect.format(refused), check=False), refused
+
+
+def test_rotation_goes_through_pgbouncer(lab):
+    """It knows an agent's new password at once, and gets one of its own."""
+    rotate(lab)
