@@ -321,10 +321,10 @@ def by_series(frame):
 
 
 def raw_values(dsn, table, resource, column):
-    """Return the samples of db1 as they were stored: time, resource, value."""
+    """Return the samples of db1 as they were stored, not rounded as a real is printed: time, resource, value."""
     with psycopg.connect(dsn) as connection:
         return connection.execute(
-            f"select l.created_at, l.{resource}, l.{column} from busy.{table} as l"
+            f"select l.created_at, l.{resource}, l.{column}::float8 from busy.{table} as l"
             " where l.host_id = (select h.host_id from pgvigil.host as h where h.host_name = 'db1')"
         ).fetchall()
 
