@@ -62,7 +62,8 @@ begin
                 coalesce(r.resource like p_row ->> 'resource', true)
                 and coalesce(r.log_table = m.log_table, true)
                 and coalesce(h.host_name = p_row ->> 'host_name', true)
-                and coalesce(p_row ->> 'host_group' = any(h.groups), true)
+                -- of a host without groups null = any() is false, not null
+                and (p_row ->> 'host_group' is null or p_row ->> 'host_group' = any(h.groups))
         )
         and p_row ->> 'resource' is not null
     then
