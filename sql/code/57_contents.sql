@@ -244,8 +244,12 @@ begin
     order by e.created_at desc, e.event_id desc
     limit 1;
     if v_mail is null then
-        raise exception 'there is no alert % with a mail %', coalesce(p_alert_id::text, 'at all'), coalesce(p_event, 'of any kind')
-            using hint = 'select distinct alert_id, mail_event from pgvigil.alert_event where mail_event is not null;';
+        raise exception using
+            message = case
+                when p_alert_id is null and p_event is null then 'no alert was worth a mail yet'
+                else format('there is no alert %s with a mail %s', coalesce(p_alert_id::text, 'at all'), coalesce(p_event, 'of any kind'))
+            end,
+            hint = 'select distinct alert_id, mail_event from pgvigil.alert_event where mail_event is not null;';
     end if;
     return pgvigil.mail_text_of(jsonb_populate_record(null::pgvigil.mail, v_mail));
 end

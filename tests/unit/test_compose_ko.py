@@ -119,11 +119,11 @@ DIGEST = replace(
     },
 )  # fmt: skip
 DIGEST_TEXT = """\
-CRITICAL: 499 alerts on 498 hosts, 1 critical, 1 over again
+CRITICAL: 499 alerts on 498 hosts, 1 critical, 1 resolved
 
 Between 2026-11-22 14:03:10 +09:00 and 2026-11-22 14:03:12 +09:00
-Asia/Seoul. They came too close together for a mail each; how each goes on
-is told by itself.
+Asia/Seoul. They came too close together for a mail each; what changes
+later is mailed one by one.
 
 CRITICAL: CPU usage of cpu-total on web2 is 99.0 % (limit 98 %)
 WARNING: CPU usage of cpu-total on web3 is 93.4 % (limit 90 %)
@@ -347,7 +347,7 @@ def test_digest_of_what_is_over_asks_for_nothing():
     """There is nothing left to acknowledge."""
     items = {**DIGEST.items, "count": 1, "host_count": 1, "critical_count": 0, "alerts": [told(4, event="resolved")]}
     composed = write(replace(DIGEST, items=items))
-    assert "RESOLVED: 1 alert on 1 host, all over again" in composed.text
+    assert "RESOLVED: 1 alert on 1 host, all resolved" in composed.text
     assert "acknowledge" not in composed.text
 
 
