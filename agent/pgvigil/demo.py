@@ -8,6 +8,7 @@ import shutil
 import statistics
 import tempfile
 import time
+from collections import Counter
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,6 +35,7 @@ _ROUNDS = 3
 _BASELINE_SAMPLES = 3
 _PATIENCE_SECONDS = 10.0
 _LINES_SHOWN = 8
+_ROOM_PERCENT = 10.0
 _SPAN_SECONDS = 60.0
 
 _SETUP = """
@@ -43,7 +45,8 @@ create role operator login in role pgvigil_operator;
 insert into pgvigil.recipient (address) values ('ops@example.org');
 update pgvigil.threshold set hold = '0';
 update pgvigil.threshold set mode = 'off' where metric = 'cpu_usage'; -- until it is known what this machine does
-update pgvigil.setting set value = '1 millisecond' where setting = 'flap_window'; -- or the rounds were one incident
+-- So soon after each other the rounds were one incident, and its mails would wait for each other.
+update pgvigil.setting set value = '1 millisecond' where setting in ('flap_window', 'digest_wait');
 """
 
 # When the sample was committed, not when it was inserted: track_commit_timestamp is on in the demo.
@@ -150,6 +153,8 @@ class Demo:
             f"update pgvigil.threshold set mode = 'armed', warning = {limit}, critical = null,"  # noqa: S608 - numbers
             f" clear_band = {round(0.2 * room, 1)} where metric = 'cpu_usage'"
         )
+        if room < _ROOM_PERCENT:
+            self.say(f"this machine is busy already: there may be too little CPU left ({room:.0f} %) to show a breach")
         self.say(f"CPU usage is {idle:.0f} % here, so: {statement};")
         self.run(statement)
         return limit
@@ -161,13 +166,13 @@ class Demo:
             row = database.fetch(self.owner, _COUNTS.format(table))[0]
             print(f"  {table:<12} {row['samples']:>5} samples, {row['rows']:>5} rows of this host")
         sent = self.sink.deliveries
-        for event in ("fired", "resolved"):
-            print(f"  {event:<12} {sum(d.event == event for d in sent):>5} mails accepted by the SMTP server")
+        for event, count in ({"fired": 0, "resolved": 0} | Counter(d.event for d in sent)).items():
+            print(f"  {event:<12} {count:>5} mail{'s' * (count != 1)} accepted by the SMTP server")
         committed = {row["mail_id"]: row["committed_at"] for row in database.fetch(self.owner, _DELAYS)}
         delays = [1000 * (d.accepted_at - committed[d.mail_id]) for d in sent if d.mail_id in committed]
         if delays:
             print(f"  commit of the sample to acceptance of its mail: median {statistics.median(delays):.0f} ms,"
-                  f" worst {max(delays):.0f} ms, {len(delays)} mails")  # fmt: skip
+                  f" worst {max(delays):.0f} ms, {len(delays)} mail{'s' * (len(delays) != 1)}")  # fmt: skip
         print(f"  mails, to open in a browser or a mail program: {self.mails}/*.html *.eml")
         if not database.fetch(self.owner, _COMPLETE) and not self.stop.is_set():
             message = "no incident was mailed from its breach to its recovery"

@@ -21,6 +21,18 @@ from support import wait_until
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def left_by_the_user(tmp_path_factory):
+    """Put what somebody's own demo has left back, afterwards."""
+    left, aside = ROOT / ".demo", tmp_path_factory.mktemp("aside") / "demo"
+    if left.exists():
+        shutil.move(left, aside)
+    yield
+    shutil.rmtree(left)
+    if aside.exists():
+        shutil.move(aside, left)
+
+
 @pytest.fixture(scope="module")
 def demo():
     """Run `make demo FOR=40` and return what it printed."""
@@ -40,8 +52,8 @@ def test_demo_counts_real_samples_in_all_four_tables(demo):
 
 def test_demo_delivers_breach_and_recovery_of_one_incident(demo):
     """The mails that are left behind are real: both events, one thread, text and HTML."""
-    assert int(re.search(r"fired\s+(\d+) mails", demo)[1]) >= 1
-    assert int(re.search(r"resolved\s+(\d+) mails", demo)[1]) >= 1
+    assert int(re.search(r"fired\s+(\d+) mails?", demo)[1]) >= 1
+    assert int(re.search(r"resolved\s+(\d+) mails?", demo)[1]) >= 1
     paths = sorted((ROOT / ".demo" / "mails").glob("*.eml"))
     messages = [email.message_from_bytes(path.read_bytes(), policy=default) for path in paths]
     fired = {message["Message-ID"] for message in messages if message["X-Pgvigil-Event"] == "fired"}
@@ -69,7 +81,7 @@ def test_readme_quotes_the_demo(demo):
     assert len(lines) > 10
     for line in lines:
         pattern = re.sub(r"\d+(\\\.\d+)?", r"[\\d.]+", re.escape(line.removesuffix(" ..")))
-        pattern = re.sub(r"(\\ )+", r"\\s+", pattern).replace("host=vm", r"host=\S+")
+        pattern = re.sub(r"(\\ )+", r"\\s+", pattern).replace("host=vm", r"host=\S+").replace("mails", "mails?")
         assert re.search(pattern, demo), line
 
 
