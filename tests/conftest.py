@@ -33,6 +33,10 @@ for _name in list(os.environ):
 # The tests measure what they see, be it a container; tests/integration/test_collect_host.py is about the difference.
 os.environ["PGVIGIL_HOST_ROOT"] = "/"
 
+# Not where an agent of this machine keeps its own.
+_spool = tempfile.TemporaryDirectory(prefix="pgvigil-", dir="/tmp")
+os.environ["PGVIGIL_SPOOL_DIRECTORY"] = _spool.name
+
 # How long an example takes says more about the machine than about us.
 hypothesis.settings.register_profile("pgvigil", deadline=None)
 hypothesis.settings.load_profile("pgvigil")

@@ -197,7 +197,7 @@ def test_slip_at_the_sql_prompt_is_noticed(database, postgres, statement, words)
         "insert into pgvigil.recipient (address, host_group) values ('a@example.org', 'web')",
         "select pgvigil.silence_for('2 hours', 'web1', p_resource => '/data')",
         "update pgvigil.silence set ends_at = now()",
-        "update pgvigil.host set groups = '{}'; update pgvigil.threshold set resource = '/d%' where metric = 'disk_usage'",
+        "update pgvigil.host set groups = '{}'; update pgvigil.threshold set resource = '/d%' where metric ~ 'disk_us'",
     ],
 )
 def test_what_is_right_is_not_noticed(database, postgres, statement):
