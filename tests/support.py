@@ -8,11 +8,13 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 PATIENCE_SECONDS = 20.0
 
@@ -24,6 +26,17 @@ def run_pgvigil(*arguments: str, **environment: str) -> subprocess.CompletedProc
         env={**os.environ, **environment},
         capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
+
+
+def fetch_program(package: str, program: str) -> tuple[str, str]:
+    """Unpack a Debian package, and return where its program and its libraries are; skip the test without it."""
+    here = Path(__file__).parent
+    command = [here / "fetch_program.sh", here.parent / ".venv" / package, package, program]
+    fetched = subprocess.run(command, capture_output=True, text=True, check=False)
+    if fetched.returncode:
+        pytest.skip(fetched.stderr.strip().splitlines()[-1])
+    path, libraries = fetched.stdout.splitlines()
+    return path, libraries
 
 
 def free_port() -> int:

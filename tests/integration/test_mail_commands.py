@@ -14,9 +14,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from pgvigil.sink import Sink
-from support import free_port, run_pgvigil, running_pgvigil, wait_until
-
-CACHE = Path(__file__).parents[2] / ".venv" / "pgbouncer"
+from support import fetch_program, free_port, run_pgvigil, running_pgvigil, wait_until
 
 
 @pytest.fixture
@@ -166,7 +164,9 @@ def test_idle_mailer_hardly_wakes(login, sink, tmp_path):
 @contextmanager
 def pgbouncer(directory, dsn):
     """Run PgBouncer in transaction mode in front of a database, as an ordinary user."""
-    program = shutil.which("pgbouncer") or fetch_pgbouncer()
+    program, libraries = shutil.which("pgbouncer"), ""
+    if not program:
+        program, libraries = fetch_program("pgbouncer", "pgbouncer")
     target, port = conninfo_to_dict(dsn), free_port()
     configuration = directory / "pgbouncer.ini"
     # auth_type any logs in as the user of the database's own line
@@ -182,10 +182,8 @@ def pgbouncer(directory, dsn):
         for path in (directory, configuration):
             shutil.chown(path, 65534, 65534)
         program = shutil.copy2(program, directory)
-    libraries = ":".join(str(path) for path in CACHE.glob("usr/lib/*"))
     if user and libraries:
-        shutil.copytree(libraries, directory / "lib")
-        libraries = str(directory / "lib")
+        libraries = str(shutil.copytree(libraries, directory / "lib"))
     process = subprocess.Popen([*user, program, configuration], env={**os.environ, "LD_LIBRARY_PATH": libraries},
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
     try:
@@ -194,18 +192,6 @@ def pgbouncer(directory, dsn):
     finally:
         process.kill()
         process.wait()
-
-
-def fetch_pgbouncer():
-    """Unpack Debian's, or skip."""
-    program = CACHE / "usr" / "sbin" / "pgbouncer"
-    if not program.exists():
-        CACHE.mkdir(parents=True, exist_ok=True)
-        fetch = "apt-get -qq -o APT::Sandbox::User=root download pgbouncer libevent-2.1-7 libc-ares2"
-        command = f"cd {CACHE} && {fetch} && for deb in *.deb; do dpkg-deb -x $deb . && rm $deb; done"
-        if subprocess.run(["sh", "-c", command], check=False, capture_output=True).returncode:
-            pytest.skip("PgBouncer is not here, and apt-get cannot fetch it")
-    return program
 
 
 def test_behind_pgbouncer_it_polls_with_one_warning(login, database, sink, directory, tmp_path):

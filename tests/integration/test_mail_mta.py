@@ -13,9 +13,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from support import free_port, run_pgvigil, running_pgvigil, wait_until
+from support import fetch_program, free_port, run_pgvigil, running_pgvigil, wait_until
 
-CACHE = Path(__file__).parents[2] / ".venv" / "exim"
 CONFIGURATION = """
 exim_path = {exim}
 exim_user = nobody
@@ -119,14 +118,10 @@ def exim():
     """Run exim, or say what this machine lacks."""
     if os.geteuid() != 0:
         pytest.skip("exim needs a mount namespace, and that root")
-    fetched = subprocess.run(
-        [Path(__file__).parents[1] / "fetch_exim.sh", CACHE], check=False, capture_output=True, text=True
-    )
-    if fetched.returncode:
-        pytest.skip(fetched.stderr.strip().splitlines()[-1])
+    program, libraries = fetch_program("exim4-daemon-light", "exim4")
     # in pytest's own folders the user "nobody" may not enter
     with tempfile.TemporaryDirectory(prefix="pgvigil-", dir="/tmp") as home:
-        server = Exim(Path(home), *fetched.stdout.split("\n")[:2])
+        server = Exim(Path(home), program, libraries)
         yield server
         server.process.kill()
         server.process.wait()
