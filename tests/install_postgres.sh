@@ -5,6 +5,7 @@ set -eu
 major=${1:?name the version: make postgres PGVIGIL_TEST_POSTGRES=17}
 
 as_root() {
+    set -- env DEBIAN_FRONTEND=noninteractive "$@"
     if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
 }
 
