@@ -12,5 +12,6 @@ if grep -q "^## \[$version\] - unreleased" CHANGELOG.md; then
     exit 1
 fi
 [ -f "dist/pgvigil-$version-bundle.tar" ] || { echo "publish.sh: no dist/pgvigil-$version-bundle.tar: make bundle" >&2 && exit 1; }
+command -v gh >/dev/null || { echo "publish.sh: there is no command gh (Debian, Ubuntu: apt-get install gh)" >&2 && exit 1; }
 (cd dist && sha256sum -- * >SHA256SUMS)
 gh release create "v$version" --verify-tag --title "pgvigil $version" --notes-file "$notes" dist/*

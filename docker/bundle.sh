@@ -3,6 +3,7 @@
 # PGVIGIL_IMAGE takes an image that is pushed already, instead of building one. WITHOUT leaves out an image by its name.
 set -eu
 cd "$(dirname "$0")/.."
+command -v docker >/dev/null || { echo "bundle.sh: there is no command docker (Debian, Ubuntu: apt-get install docker.io)" >&2 && exit 1; }
 python=${PYTHON:-python3}
 version=$(sed -n 's/^__version__ = "\(.*\)"$/\1/p' agent/pgvigil/__init__.py)
 name=pgvigil-$version-bundle

@@ -9,6 +9,7 @@ set -- "${1:?usage: image.sh build | push}" \
     --file docker/Dockerfile --build-arg "VERSION=$version" --build-arg "REVISION=$revision"
 what=$1
 shift
+command -v docker >/dev/null || { echo "image.sh: there is no command docker (Debian, Ubuntu: apt-get install docker.io)" >&2 && exit 1; }
 
 case $what in
 build)
