@@ -185,7 +185,7 @@ def test_interrupted_start_leaves_no_server(directory: Path, monkeypatch: pytest
     server = EmbeddedPostgres(directory)
     server.start()
     server.stop()
-    monkeypatch.setattr("pgvigil.embedded.time.monotonic", lambda: signal.raise_signal(signal.SIGINT))
+    monkeypatch.setattr("pgvigil.embedded.time.monotonic", lambda: signal.default_int_handler(signal.SIGINT, None))
 
     with pytest.raises(KeyboardInterrupt):
         server.start()
