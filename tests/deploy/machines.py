@@ -52,13 +52,15 @@ def only_lab(patience_seconds: float = 1200) -> Iterator[None]:
 def engine_problem() -> str:
     """Return why there can be no lab on this machine, nothing if there can."""
     if not shutil.which("docker"):
-        return "there is no command docker"
+        return "there is no command docker; as root on Debian: sh tests/deploy/engine.sh"
     if subprocess.run(["docker", "info"], capture_output=True, check=False, timeout=60).returncode:
         return "no Docker engine answers (docker info); as root on Debian: sh tests/deploy/engine.sh"
     if not shutil.which("ssh-keygen"):
-        return "there is no command ssh-keygen to roll out by SSH (Debian package openssh-client)"
+        return "there is no command ssh-keygen to roll out by SSH (Debian: apt-get install openssh-client)"
     if not shutil.which("debootstrap") and not run("docker", "images", "--quiet", "debian:trixie-slim"):
-        return "there is neither an image debian:trixie-slim nor debootstrap to make one"
+        run("docker", "pull", "--quiet", "debian:trixie-slim", check=False)
+        if not run("docker", "images", "--quiet", "debian:trixie-slim"):
+            return "no debian:trixie-slim can be pulled, nor made (Debian: apt-get install debootstrap)"
     return ""
 
 
