@@ -86,9 +86,10 @@ class Trouble:
     def frozen(self):
         """It takes connections, and answers nothing."""
         postmaster = self.postgres._process.pid  # noqa: SLF001 - only its parent knows
+        os.kill(postmaster, signal.SIGSTOP)  # first: whoever ends from now on is still there to be stopped
         children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
         processes = [postmaster, *map(int, children)]
-        for process in processes:
+        for process in processes[1:]:
             os.kill(process, signal.SIGSTOP)
         yield
         for process in processes:
