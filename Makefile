@@ -34,7 +34,7 @@ test-upgrade: $(VENV)/.dev ## the upgrade from the last release; PGVIGIL_TEST_UP
 test-dashboards: $(VENV)/.dev ## every query of every dashboard, in the Grafana at GRAFANA_URL if there is one
 	@$(BIN)/pytest tests/integration/test_dashboards.py
 
-test-deploy: $(VENV)/.deploy ## roll out to hosts with systemd in containers; needs root and a Docker engine, 15 minutes
+test-deploy: $(VENV)/.deploy ## roll out to hosts with systemd in containers; needs root and a Docker engine, 25 minutes
 	@$(BIN)/pytest -s --confcutdir=tests/deploy tests/deploy
 
 lint: $(VENV)/.dev ## ruff, mypy strict, sqlfluff, actionlint, zizmor
