@@ -85,7 +85,7 @@ def test_broken_release_is_taken_back(lab, image, instructions, last_words):
     wait_until(lambda: lab.mails().count("Failed rollout") > mails, "a mail about the rollout")
     words = " ".join(re.sub(r"=\n", "", lab.mails().rpartition("Failed rollout")[2]).split())
     assert "The image that ran before runs again" in words
-    assert last_words in words
+    assert f"Its last words: {last_words}" in words
     # The next run with an image that works ends the incident, even if it finds nothing to do.
     lab.play("site.yml", *rollout(NEXT), "--tags", "agent", "--limit", failed[0][0])
     assert (
