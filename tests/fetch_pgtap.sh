@@ -45,18 +45,6 @@ if [ -z "$package" ] && [ "$(id -u)" = 0 ]; then
 fi
 [ -n "$package" ] || give_up "apt knows no package postgresql-*-pgtap: run 'apt-get update' as root"
 
-mkdir -p "$(dirname "$dir")" || give_up "cannot write to $(dirname "$dir")"
-new=$(mktemp -d "$dir.XXXXXX") || give_up "cannot write to $(dirname "$dir")"
-trap 'rm -rf "$new"' EXIT
-# Root would hand the download to the user _apt, who may not write here.
-(cd "$new" && apt-get -qq -o APT::Sandbox::User=root download libtap-parser-sourcehandler-pgtap-perl "$package") >&2 ||
-    give_up "apt-get could not download libtap-parser-sourcehandler-pgtap-perl and $package"
-for deb in "$new"/*.deb; do
-    dpkg-deb -x "$deb" "$new"
-    rm "$deb"
-done
-chmod 755 "$new"
-rm -rf "$dir"
-mv "$new" "$dir"
+"$(dirname "$0")/unpack_packages.sh" "$dir" libtap-parser-sourcehandler-pgtap-perl "$package"
 find_below "$dir/usr"
 give_up "$package holds no pgtap.sql"

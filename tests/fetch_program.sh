@@ -23,18 +23,6 @@ if ! apt-cache show "$package" >/dev/null 2>&1; then
 fi
 # How the libraries are called differs between releases: apt knows, and tells everybody.
 lacking=$(apt-get --simulate --no-install-recommends install "$package" | sed -n 's/^Inst \(lib[^ ]*\).*/\1/p')
-mkdir -p "$(dirname "$dir")" || give_up "cannot write to $(dirname "$dir")"
-new=$(mktemp -d "$dir.XXXXXX") || give_up "cannot write to $(dirname "$dir")"
-trap 'rm -rf "$new"' EXIT
-# Root would hand the download to the user _apt, who may not write here.
 # shellcheck disable=SC2086 # one word for each package
-(cd "$new" && apt-get -qq -o APT::Sandbox::User=root download "$package" $lacking) >&2 ||
-    give_up "apt-get could not download $package" $lacking
-for deb in "$new"/*.deb; do
-    dpkg-deb -x "$deb" "$new"
-    rm "$deb"
-done
-chmod 755 "$new"
-rm -rf "$dir"
-mv "$new" "$dir"
+"$(dirname "$0")/unpack_packages.sh" "$dir" "$package" $lacking
 found
