@@ -39,6 +39,12 @@ def fetch_program(package: str, program: str) -> tuple[str, str]:
     return path, libraries
 
 
+def need_mount_namespace() -> None:
+    """Skip the test where it may not mount unseen by the rest of the machine; in some containers root may not."""
+    if os.geteuid() or subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode:
+        pytest.skip("only root can mount, and that where it may make a mount namespace")
+
+
 def free_port() -> int:
     """Return a port where nobody listens."""
     with socket.create_server(("127.0.0.1", 0)) as probe:

@@ -20,7 +20,7 @@ from pgvigil.model import MemoryLog, Sample
 from pgvigil.problems import Problems
 from pgvigil.sink import Sink
 from pgvigil.spool import Spool
-from support import running_pgvigil, wait_until
+from support import need_mount_namespace, running_pgvigil, wait_until
 
 BEAT = ("--interval", "200ms")
 DAY = 86400.0
@@ -131,8 +131,7 @@ def test_failure_of_a_collector_is_stored_and_counts_up(database, tmp_path):
 
 def test_collector_that_fails_is_mailed_and_so_is_that_it_works_again(database, tmp_path):
     """The kernel's file of one collector is garbled: its report, the alert and the mail; mended, the second mail."""
-    if os.geteuid() or subprocess.run(["unshare", "--mount", "true"], check=False).returncode:
-        pytest.skip("only root can mount")
+    need_mount_namespace()
     garbled = tmp_path / "diskstats"
     garbled.write_text("   8       0 sda 12 garbled\n")
     with psycopg.connect(database, autocommit=True) as owner:

@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from support import fetch_program, free_port, run_pgvigil, running_pgvigil, wait_until
+from support import fetch_program, free_port, need_mount_namespace, run_pgvigil, running_pgvigil, wait_until
 
 CONFIGURATION = """
 exim_path = {exim}
@@ -98,7 +98,6 @@ class Exim:
             ["unshare", "--mount", "sh", "-c", script], env={**os.environ, "LD_LIBRARY_PATH": str(libraries)},
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        wait_until(lambda: "daemon started" in self.log, "exim")
 
     @property
     def log(self):
@@ -116,16 +115,17 @@ class Exim:
 @pytest.fixture(scope="module")
 def exim():
     """Run exim, or say what this machine lacks."""
-    # also root may not, in a container without that capability
-    if os.geteuid() or subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode:
-        pytest.skip("exim needs a mount namespace, and that root")
+    need_mount_namespace()
     program, libraries = fetch_program("exim4-daemon-light", "exim4")
     # in pytest's own folders the user "nobody" may not enter
     with tempfile.TemporaryDirectory(prefix="pgvigil-", dir="/tmp") as home:
         server = Exim(Path(home), program, libraries)
-        yield server
-        server.process.kill()
-        server.process.wait()
+        try:
+            wait_until(lambda: "daemon started" in server.log, "exim")
+            yield server
+        finally:
+            server.process.kill()
+            server.process.wait()
 
 
 @pytest.fixture

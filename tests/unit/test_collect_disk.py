@@ -18,6 +18,7 @@ from pgvigil.collect.disk import Counters, Disk, Layout, Reading, Space
 from pgvigil.collect.mounts import Mount, find_bare_disks, find_kernel_name, parse_mounts, read_identity, read_label
 from pgvigil.collect.options import excluded
 from pgvigil.model import DiskLog
+from support import need_mount_namespace
 
 ROOT = Disk("/", "sda1", "sda1", Mount("/dev/sda1", "/", "ext4"))
 BARE = Disk("sdb", "sdb", "sdb", None, 4096)
@@ -376,8 +377,7 @@ def test_the_default_filter_leaves_out_devices_that_are_no_disks(device: str, *,
 
 def test_mount_table_is_read_again_when_it_changed(tmp_path: Path) -> None:
     """In between the kernel is only asked whether it did."""
-    if os.geteuid() or subprocess.run(["unshare", "--mount", "true"], check=False).returncode:
-        pytest.skip("only root can mount")
+    need_mount_namespace()
     script = (
         "import sys, subprocess\n"
         "from pgvigil.collect.kernel import KernelFile\n"
