@@ -277,7 +277,8 @@ begin
         cross join lateral (select pgvigil.partition_day(c.relname)) as x (day)
         left join pgvigil.packed_day as d on d.log_table = t.log_table and d.day = x.day
         where
-            (x.day + 1)::timestamp at time zone 'UTC' <= least(p_as_of - t.pack_after, v_horizon)
+            (x.day + 1)::timestamp at time zone 'UTC' <= p_as_of - t.pack_after
+            and (x.day + 1)::timestamp at time zone 'UTC' <= v_horizon
             and d.is_done is not true
         order by x.day, t.log_table
     loop

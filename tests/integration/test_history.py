@@ -231,6 +231,7 @@ def test_graph_of_packed_days_is_that_of_the_samples(owner):
         ]
 
     catch_up(owner, datetime.now(UTC))
+    assert len(beats) == one(owner, "select count(*) from pgvigil.cpu_log")  # null: never packed
     before = graphs()
     assert [120, 288, 96, 1] == [len(graph) for graph in before]
     owner.execute("update pgvigil.log_table set pack_after = '1 day'")
