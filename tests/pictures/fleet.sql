@@ -29,7 +29,12 @@ begin
         )
         select v_id, at, at, 'cpu-total', u, u * 0.7, u * 0.3, u / 20
         from beat, lateral (
-            select case when v_host = 'db1' and minute > -17 then 96 + 3 * wave else (9 + v_number * 3) * (1 + wave) end as u
+            select
+                case
+                    when v_host = 'db1' and minute = 0 then 98.8
+                    when v_host = 'db1' and minute > -17 then 72 + 16 * wave
+                    else (9 + v_number * 3) * (1 + wave)
+                end as u
         ) as busy
         order by at;
 

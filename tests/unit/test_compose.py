@@ -48,7 +48,7 @@ Peak      97.4 %
 Rule      threshold 12, scope host, warning 80 %, critical 95 %, hold
           5 min
 
-Last hour: lowest 12.0 %, highest 97.4 %, limit 95 %
+Last hour, worst of each minute: 12.0 % to 97.4 %, limit 95 %
 
   ▂▂··▃▅▇██
          ^^
@@ -87,7 +87,7 @@ Peak      99.1 %
 Rule      threshold 12, scope host, warning 80 %, critical 95 %, hold
           5 min
 
-Last hour: lowest 12.0 %, highest 99.1 %, limit 80 %
+Last hour, worst of each minute: 12.0 % to 99.1 %, limit 80 %
 
   ▂▂█▂
     ^
@@ -114,7 +114,7 @@ Peak      97.4 %
 Rule      threshold 12, scope host, warning 80 %, critical 95 %, hold
           5 min
 
-Last hour: lowest 12.0 %, highest 97.4 %, limit 95 %
+Last hour, worst of each minute: 12.0 % to 97.4 %, limit 95 %
 
   ▂▂··▃▅▇██
          ^^
