@@ -213,7 +213,7 @@ def run_demo(directory: Path, seconds: float | None, stop: Event) -> None:
         demo.say("agent (a sample each second), mailer and a local SMTP server are running")
         demo.say("tune a rule yourself, in another terminal:")
         demo.say(f'  {shutil.which("psql") or postgres.psql_path} "{postgres.dsn("pgvigil", "operator")}"')
-        demo.say("  update pgvigil.threshold set warning = 1 where metric = 'memory_usage';")
+        demo.say("  update pgvigil.threshold set warning = 1 where metric = 'memory_usage' and resource = 'memory';")
 
         if demo.console.is_terminal:
             with Live(console=demo.console, auto_refresh=False) as demo.live:

@@ -109,7 +109,7 @@ def test_rule_tuned_at_the_psql_line_is_mailed_at_the_next_sample():
     with running_demo() as (_, dsn):
         described = subprocess.check_output([psql, "-X", "-c", r"\d+ pgvigil.threshold", dsn], text=True)
         assert "How long the value must stay over the limit before anybody is mailed" in described
-        update = "update pgvigil.threshold set warning = 1 where metric = 'memory_usage'"
+        update = "update pgvigil.threshold set warning = 1 where metric = 'memory_usage' and resource = 'memory'"
         assert "UPDATE" in subprocess.check_output([psql, "-X", "-c", update, dsn], text=True)
         wait_until(
             lambda: any("Memory usage" in path.read_text() for path in (ROOT / ".demo" / "mails").glob("*.eml")),
