@@ -241,6 +241,12 @@ def transport(mail: Mail) -> tuple[Letter, bytes]:
     return composed, raw
 
 
+def test_rule_that_was_set_with_sql_says_so() -> None:
+    """Where a rule comes from, in words."""
+    text = " ".join(write(replace(FIRED, threshold_scope="all hosts, sql")).text.split())
+    assert "scope all hosts, set with SQL, warning 80 %" in text
+
+
 def test_the_text_of_a_fired_alert() -> None:
     """Everything somebody needs at three in the morning."""
     assert write(FIRED, "https://grafana.example.org/").text == FIRED_TEXT
